@@ -27,7 +27,7 @@ def fused_scan(
     output_size: int | None = None,
     keep_for_gradient: bool = True,
 ) -> tuple[Any, list[Any]]:
-    """Runs `step` over time.
+    """Runs `step` over time, inside a `tf.function`.
 
         h_t = s_(t−1)[0] · recurrent_kernel
         o_t, s_t = step(x_t, h_t, s_(t−1), weights)         where mask_t; elsewhere o_t, s_t = o_(t−1), s_(t−1); o_(−1) = 0
@@ -51,7 +51,7 @@ def fused_scan(
 
     >>> import tensorflow as tf
     >>> step = lambda x, h, states, weights: (tf.tanh(x + h), [tf.tanh(x + h)])
-    >>> outputs, (last,) = fused_scan(step, tf.zeros((7, 2, 3)), tf.eye(3), [tf.ones((2, 3))])
+    >>> outputs, (last,) = tf.function(fused_scan)(step, tf.zeros((7, 2, 3)), tf.eye(3), [tf.ones((2, 3))])
     >>> outputs.shape, last.shape
     (TensorShape([7, 2, 3]), TensorShape([2, 3]))
     """

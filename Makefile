@@ -1,0 +1,38 @@
+# Needs python3 (3.11 or newer) and nothing else; another one: make test PYTHON=python3.12
+
+PYTHON ?= python3
+PYTEST := .venv/bin/python -m pytest -n 2 -q
+
+.PHONY: help demo test test-all clean
+
+help:
+	@echo 'make demo      train a small language model, sample from it, export it'
+	@echo 'make test      the tests that take minutes (what CI runs)'
+	@echo 'make test-all  the long tests too'
+	@echo 'make clean     remove caches and build outputs (keeps .venv and runs/)'
+	@echo 'The first three build .venv when it is missing, with the versions of constraints.txt (about 2 minutes).'
+
+demo: .venv/.installed
+	.venv/bin/python examples/demo.py
+
+test: .venv/.installed
+	$(PYTEST) -m 'not slow and not network'
+
+test-all: .venv/.installed
+	$(PYTEST)
+
+# The stamp comes last, so that an installation that stopped half-way is taken up again.
+# setuptools goes first: with it in place the build needs no isolation, which would ignore the constraints.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "kerasrnn needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1)." \
+		"Install one and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo 'Installing kerasrnn and the versions of constraints.txt into .venv (TensorFlow is large: about 2 minutes) ...'
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
+	find kerasrnn export tests examples benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

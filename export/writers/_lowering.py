@@ -1,0 +1,144 @@
+"""Recurrences in ONNX: one marker a recurrence while TensorFlow traces the model, one native node in its place.
+
+tf2onnx would turn a recurrence into a Loop of 40 to 170 nodes. So each recurrent layer is traced as one opaque op
+with known shapes, tf2onnx converts everything around it, and `lower_markers` puts LSTM, GRU or RNN in.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import tensorflow as tf
+from onnx import TensorProto, helper, numpy_helper
+
+from kerasrnn.export.writers._recurrence import Recurrence, recurrence_of
+
+_DOMAIN = "kerasrnn"
+
+
+@contextlib.contextmanager
+def recurrences_as_markers(model: keras.Model) -> Iterator[dict[str, Recurrence]]:
+    """While it is open, the model's plain recurrences trace as markers; gives the markers' recurrences by name."""
+    markers: dict[str, Recurrence] = {}
+    patched = []
+    for layer in model._flatten_layers():
+        recurrence = recurrence_of(layer.cell) if isinstance(layer, keras.layers.RNN) else None
+        if recurrence is not None:
+            # On the instance, past Keras's tracking; other models and threads see nothing of it.
+            layer.__dict__["inner_loop"] = _marker_loop(layer, layer.inner_loop, recurrence, markers)
+            patched.append(layer)
+    try:
+        yield markers
+    finally:
+        for layer in patched:
+            del layer.__dict__["inner_loop"]
+
+
+def _marker_loop(layer: Any, original: Any, recurrence: Recurrence, markers: dict[str, Recurrence]) -> Any:
+    def inner_loop(sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
+        if mask is not None or training:
+            return original(sequences, initial_state, mask=mask, training=training)
+        name = f"recurrence_{len(markers)}"
+        markers[name] = recurrence
+        sequences = tf.reverse(sequences, [1]) if layer.go_backwards else sequences
+        outputs, *states = tf.numpy_function(
+            lambda *_: None, [sequences, *initial_state], [tf.float32] * (1 + recurrence.num_states),
+            stateful=False, name=name,
+        )  # fmt: skip
+        outputs = tf.ensure_shape(outputs, (None, None, recurrence.units))
+        states = [tf.ensure_shape(s, (None, recurrence.units)) for s in states]
+        return states[0], outputs if layer.return_sequences else states[0][:, None], states
+
+    return inner_loop
+
+
+def marker_handler(ctx: Any, node: Any, name: str, args: Any) -> None:
+    """tf2onnx's handler of the markers' op: keeps it, under a domain of our own."""
+    node.type, node.domain = "Recurrence", _DOMAIN
+    for attribute in list(node.attr):
+        del node.attr[attribute]
+    node.set_attr("marker", node.name.split("/")[-1])
+
+
+def lower_markers(model: onnx.ModelProto, markers: dict[str, Recurrence]) -> None:
+    """Replaces each marker by its native node, guarded against empty batches and sequences."""
+    nodes = []
+    for node in model.graph.node:
+        if node.domain != _DOMAIN:
+            nodes.append(node)
+            continue
+        marker = helper.get_node_attr_value(node, "marker").decode()
+        new_nodes, weights = _native_nodes(markers[marker], node, marker)
+        nodes.extend(new_nodes)
+        model.graph.initializer.extend(weights)
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    kept = [o for o in model.opset_import if o.domain != _DOMAIN]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+
+
+def _native_nodes(
+    recurrence: Recurrence, node: onnx.NodeProto, prefix: str
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    """X (batch, time, features), states (batch, units) → outputs (batch, time, units), states."""
+    sequences, *states = node.input
+    constants = {
+        "W": recurrence.kernel[None],
+        "R": recurrence.recurrent_kernel[None],
+        "B": recurrence.bias[None],
+        "zero": np.array([0], np.int64),
+        "one": np.array([1], np.int64),
+        "units": np.array([recurrence.units], np.int64),
+        "nothing": np.array(0, np.int64),
+    }
+    weights = [numpy_helper.from_array(np.ascontiguousarray(v) if v.ndim else v, f"{prefix}/{k}") for k, v in constants.items()]
+
+    def p(name: str) -> str:
+        return f"{prefix}/{name}"
+
+    attributes: dict[str, Any] = {"hidden_size": recurrence.units, "activations": [a for a, _, _ in recurrence.activations]}
+    alphas, betas = ([a[i] for a in recurrence.activations if a[i] is not None] for i in (1, 2))
+    if alphas:
+        attributes["activation_alpha"] = alphas
+    if betas:
+        attributes["activation_beta"] = betas
+    if recurrence.op == "GRU":
+        attributes["linear_before_reset"] = int(recurrence.linear_before_reset)
+    last = [p(f"last_{i}") for i in range(len(states))]
+    run = [
+        helper.make_node("Transpose", [sequences], [p("time_major")], perm=[1, 0, 2]),
+        *(helper.make_node("Unsqueeze", [s, p("zero")], [p(f"initial_{i}")]) for i, s in enumerate(states)),
+        helper.make_node(
+            recurrence.op,
+            [p("time_major"), p("W"), p("R"), p("B"), "", *(p(f"initial_{i}") for i in range(len(states)))],
+            [p("Y"), *last],
+            **attributes,
+        ),
+        helper.make_node("Squeeze", [p("Y"), p("one")], [p("Y_time_major")]),
+        helper.make_node("Transpose", [p("Y_time_major")], [p("run_Y")], perm=[1, 0, 2]),
+        *(helper.make_node("Squeeze", [s, p("zero")], [p(f"run_{i}")]) for i, s in enumerate(last)),
+    ]
+    skip = [
+        helper.make_node("Shape", [sequences], [p("batch_time")], start=0, end=2),
+        helper.make_node("Concat", [p("batch_time"), p("units")], [p("empty_shape")], axis=0),
+        helper.make_node("ConstantOfShape", [p("empty_shape")], [p("skip_Y")]),
+        *(helper.make_node("Identity", [s], [p(f"skip_{i}")]) for i, s in enumerate(states)),
+    ]
+    branches = {
+        f"{branch}_branch": helper.make_graph(
+            body, p(branch), [],
+            [helper.make_tensor_value_info(p(f"{kind}_{o}"), TensorProto.FLOAT, None) for o in ("Y", *range(len(states)))],
+        )
+        for branch, kind, body in (("then", "run", run), ("else", "skip", skip))
+    }  # fmt: skip
+    # onnxruntime aborts the process on an empty batch, and loses the state on no steps: the states pass by instead.
+    guard = [
+        helper.make_node("Size", [sequences], [p("size")]),
+        helper.make_node("Greater", [p("size"), p("nothing")], [p("any")]),
+        helper.make_node("If", [p("any")], list(node.output), **branches),
+    ]
+    return guard, weights

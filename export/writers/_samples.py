@@ -1,0 +1,46 @@
+"""Inputs to verify an export on."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasrnn.export.writers._signatures import Signature
+from kerasrnn.export.writers._verification import BATCHES, STEPS
+
+
+def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str, np.ndarray]:
+    """The samples given by the user, cut to what verification needs, or seeded random inputs.
+
+    Args:
+        model: the model that is exported.
+        forward: its forward signature.
+        given: a string, which a language model's tokenizer turns into token ids; arrays in the order of the inputs;
+            or None.
+
+    Raises:
+        ValueError: the samples are fewer or shorter than needed.
+    """
+    rows, steps = max(BATCHES), max(STEPS)
+    if isinstance(given, str):
+        ids = np.asarray(model.tokenizer.tokenize(given), np.int32)
+        if len(ids) < rows * steps:
+            raise ValueError(f"samples: expected text of at least {rows * steps} tokens; received {len(ids)}")
+        given = ids[: rows * steps].reshape(rows, steps)
+    if given is not None:
+        values = keras.tree.flatten(given)
+        return {s.name: np.asarray(v, s.dtype.as_numpy_dtype) for s, v in zip(forward.inputs, values, strict=True)}
+    random = np.random.default_rng(0)
+    samples = {}
+    for spec in forward.inputs:
+        shape = (rows, *(steps if d is None else d for d in spec.shape[1:]))
+        if spec.dtype.is_integer:
+            samples[spec.name] = random.integers(0, _upper_bound(model), shape).astype(spec.dtype.as_numpy_dtype)
+        else:
+            samples[spec.name] = random.standard_normal(shape).astype(spec.dtype.as_numpy_dtype)
+    return samples
+
+
+def _upper_bound(model: keras.Model) -> int:
+    sizes = [layer.input_dim for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
+    return getattr(model, "vocabulary_size", None) or min(sizes, default=2)

@@ -1,0 +1,113 @@
+"""Text out of a language model, and the likelihood of text under it: one compiled graph for all lengths."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasrnn._backend import keras, tf
+from kerasrnn.samplers import next_token
+
+
+class Decoder:
+    """Generation and scoring for one LanguageModel; holds its compiled graphs."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        vector = [tf.TensorSpec((None,), dtype) for dtype in (tf.float32, tf.int32, tf.float32, tf.int64)]
+        ids, scalar = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32)
+        self._generate = tf.function(self._generate_ids, [ids, tf.TensorSpec((None,), tf.int32), scalar, *vector])
+        self._score_chunk = tf.function(self._log_likelihood, reduce_retracing=True)
+
+    def generate(
+        self, prompt: str | Sequence[str], max_new_tokens: int, temperature: Any, top_k: Any, top_p: Any, seed: Any
+    ) -> Any:
+        prompts = _strings(prompt, "prompt")
+        if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
+            raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
+        rows = len(prompts)
+        if seed is None:
+            seed = [secrets.randbits(63) for _ in range(rows)]
+        temperature = _row_values("temperature", temperature, rows, np.float32, lambda v: v >= 0, "a number ≥ 0 (0 is greedy)")
+        top_k = _row_values("top_k", top_k, rows, np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)")
+        top_p = _row_values("top_p", top_p, rows, np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]")
+        seed = _row_values("seed", seed, rows, np.int64, lambda v: v == v, "an integer")
+        if not prompts:
+            return []
+        tokenizer = self.model.tokenizer
+        ids = [[tokenizer.start_token_id, *tokenizer.tokenize(p).numpy()] for p in prompts]
+        lengths = [len(row) for row in ids]
+        padded = np.zeros((rows, max(lengths)), np.int32)
+        for row, length, values in zip(padded, lengths, ids):
+            row[:length] = values
+        written = self._generate(padded, lengths, max_new_tokens, temperature, top_k, top_p, seed)
+        texts = [text.decode() for text in tokenizer.detokenize(written).numpy()]
+        return texts[0] if isinstance(prompt, str) else texts
+
+    def score(self, text: str | Sequence[str], num_steps: int, verbose: bool) -> tuple[Any, Any]:
+        if isinstance(num_steps, bool) or not hasattr(num_steps, "__index__") or num_steps < 1:
+            raise ValueError(f"num_steps: expected an integer of at least 1; received {num_steps!r}")
+        texts = _strings(text, "text")
+        tokenizer = self.model.tokenizer
+        rows = [np.asarray(tokenizer.tokenize(t), np.int32) for t in texts]
+        counts = np.array([len(row) for row in rows], np.int64)
+        width = max(counts, default=0)
+        targets = np.full((len(rows), width), -1, np.int32)
+        for row, count, values in zip(targets, counts, rows):
+            row[:count] = values
+        inputs = np.concatenate([np.full((len(rows), 1), tokenizer.start_token_id), targets[:, :-1]], axis=1)
+        states = self.model.get_initial_state(len(rows))
+        total = np.zeros(len(rows))
+        bar = keras.utils.Progbar(-(-width // num_steps), unit_name="chunk", verbose=int(verbose))
+        for start in range(0, width, num_steps):
+            chunk = slice(start, start + num_steps)
+            log_likelihood, states = self._score_chunk(
+                tf.constant(np.maximum(inputs[:, chunk], 0), tf.int32), tf.constant(targets[:, chunk]), states
+            )
+            total += log_likelihood.numpy()
+            bar.add(1)
+        return (float(total[0]), int(counts[0])) if isinstance(text, str) else (total, counts)
+
+    def _log_likelihood(self, token_ids: Any, targets: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        logits, states = self.model(token_ids, initial_state=states, return_state=True)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.maximum(targets, 0), logits=logits)
+        # In float64: a novel has a million terms.
+        loss = tf.where(targets >= 0, tf.cast(loss, tf.float64), 0.0)
+        return -tf.reduce_sum(loss, axis=1), states
+
+    def _generate_ids(
+        self, token_ids: Any, lengths: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any
+    ) -> Any:
+        model = self.model
+        logits, states = model(token_ids, mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]), return_state=True)
+        logits = tf.gather(logits, lengths - 1, batch_dims=1)
+        never = tf.one_hot(model.tokenizer.unknown_token_id, model.vocabulary_size, on_value=float("-inf"), off_value=0.0)
+
+        def body(t: Any, logits: Any, states: list[Any], written: Any) -> Any:
+            logits = tf.cast(logits, tf.float32) + never
+            tokens = next_token(logits, temperature, top_k, top_p, seed, tf.cast(t, tf.int64))
+            logits, states = model(tokens[:, None], initial_state=states, return_state=True)
+            return t + 1, logits[:, 0], states, written.write(t, tokens)
+
+        written = tf.TensorArray(tf.int32, size=max_new_tokens, element_shape=(None,))
+        *_, written = tf.while_loop(lambda t, *_: t < max_new_tokens, body, [0, logits, states, written])
+        return tf.transpose(written.stack())
+
+
+def _strings(value: Any, name: str) -> list[str]:
+    values = [value] if isinstance(value, str) else list(value)
+    for v in values:
+        if not isinstance(v, str):
+            raise TypeError(f"{name}: expected a string or a list of strings; received {type(v).__name__}")
+    return values
+
+
+def _row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Any, expected: str) -> np.ndarray:
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype), (rows,))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{name}: expected {expected}, one for all prompts or one for each of {rows}; received {value!r}") from error
+    if not np.all(is_valid(values)):
+        raise ValueError(f"{name}: expected {expected}; received {value!r}")
+    return values

@@ -1,0 +1,61 @@
+"""From logits to the next token: filters, then one draw."""
+
+from typing import Any
+
+from kerasrnn._backend import tf
+from kerasrnn.samplers.random_generator import uniform
+
+
+def next_token(logits: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any, step: Any) -> Any:
+    """Draws one token a row, by the row's own settings; the same token in every runtime.
+
+    The filters act in this order: temperature (logits / temperature), top-k (keep the k largest), top-p (of what is
+    left, keep the smallest set of most likely tokens whose probabilities reach p). Both keep ties, for they compare
+    with the smallest value kept. Then u = `uniform(seed, step)` picks the first token, in order of ids, at which the
+    cumulated probability exceeds u.
+
+    Args:
+        logits: (batch, vocabulary) float32; −inf for a token that is never to be drawn.
+        temperature: (batch,) float32; 0 takes the most likely token.
+        top_k: (batch,) int32; 0 keeps all.
+        top_p: (batch,) float32 in (0, 1]; 1 keeps all.
+        seed: (batch,) int64.
+        step: int64, the number of tokens drawn before.
+
+    Returns:
+        (batch,) int32 token ids.
+
+    Example:
+
+    >>> import tensorflow as tf
+    >>> logits = tf.constant([[0.0, 3.0, 1.0]])
+    >>> next_token(logits, tf.constant([0.0]), tf.constant([0]), tf.constant([1.0]), tf.constant([7], tf.int64), 0).numpy()
+    array([1], dtype=int32)
+
+    References:
+        Fan, A., Lewis, M. and Dauphin, Y. (2018). Hierarchical neural story generation. arXiv:1805.04833 (top-k).
+        Holtzman, A. et al. (2020). The curious case of neural text degeneration. arXiv:1904.09751 (top-p).
+    """
+    greedy = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    scaled = logits / tf.where(temperature > 0, temperature, 1.0)[:, None]
+    filtered = tf.cond(
+        tf.reduce_any((top_k > 0) | (top_p < 1)), lambda: _filter(scaled, top_k, top_p), lambda: scaled
+    )
+    weights = tf.exp(filtered - tf.reduce_max(filtered, axis=-1, keepdims=True))
+    cumulated = tf.cumsum(weights, axis=-1)
+    total = cumulated[:, -1:]
+    # The second condition keeps the draw within the vocabulary when u · total rounds up to total.
+    passed = (cumulated <= uniform(seed, step)[:, None] * total) & (cumulated < total)
+    drawn = tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1)
+    return tf.where(temperature > 0, drawn, greedy)
+
+
+def _filter(logits: Any, top_k: Any, top_p: Any) -> Any:
+    vocabulary_size = tf.shape(logits)[-1]
+    descending = tf.sort(logits, axis=-1, direction="DESCENDING")
+    k = tf.where(top_k > 0, tf.minimum(top_k, vocabulary_size), vocabulary_size)
+    kept = tf.where(descending >= tf.gather(descending, k[:, None] - 1, batch_dims=1), descending, -float("inf"))
+    probabilities = tf.nn.softmax(kept, axis=-1)
+    before = tf.cumsum(probabilities, axis=-1, exclusive=True)
+    smallest = tf.reduce_min(tf.where((before < top_p[:, None]) & (kept > -float("inf")), kept, float("inf")), axis=-1)
+    return tf.where(logits >= smallest[:, None], logits, -float("inf"))
