@@ -49,12 +49,14 @@ def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
         version, files = manifest["version"], manifest["files"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn ({error}). Export the model again.") from error
-    if manifest.get("format") != "kerasrnn" or not isinstance(version, int) or not isinstance(files, dict):
+    if manifest.get("format") != "kerasrnn" or not isinstance(version, int) or not isinstance(files, dict) or not files:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn. Export the model again.")
     if version > VERSION:
         raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads up to {VERSION}. Upgrade it.")
     if check:
         for name, expected in files.items():
+            if not isinstance(expected, dict) or not {"sha256", "bytes"} <= set(expected):
+                raise ArtefactError(f"{path}: the manifest has no checksum of {name}. Export the model again.")
             _check_file(folder, name, expected)
     return manifest
 

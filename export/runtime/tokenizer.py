@@ -38,11 +38,10 @@ class CharTokenizer:
                 f"specification must have version {SPECIFICATION_VERSION}, but has {specification['version']!r}. "
                 "If a newer kerasrnn wrote it, upgrade: pip install --upgrade kerasrnn"
             )
-        vocabulary, unknown_token, start_token = (
-            specification[key] for key in ("vocabulary", "unknown_token", "start_token")
-        )
-        characters = {token for token in vocabulary if isinstance(token, str) and _is_character(token)}
-        if len(characters) < len(vocabulary):
+        unknown_token, start_token = specification["unknown_token"], specification["start_token"]
+        vocabulary = list(specification["vocabulary"] or [])
+        characters = [token for token in vocabulary if isinstance(token, str) and _is_character(token)]
+        if len(set(characters)) < len(vocabulary):
             wrong = next(
                 token for i, token in enumerate(vocabulary) if token not in characters or token in vocabulary[:i]
             )

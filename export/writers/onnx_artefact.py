@@ -37,7 +37,7 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         The folder.
 
     Raises:
-        ValueError: the model is not built.
+        ValueError: the model is not built, or holds an operation that has no ONNX form.
         FileExistsError: `path` holds something else than an artefact.
         ParityError: the exported model computes something else; nothing is written then.
     """
@@ -68,6 +68,7 @@ def _convert(model: keras.Model, signature: Signature) -> onnx.ModelProto:
             extra_opset=[onnx.helper.make_opsetid("kerasrnn", 1)],
         )
     lower_markers(proto, markers)
+    _let_reshapes_be_empty(proto.graph)
     outputs = {output.name: output for output in proto.graph.output}
     del proto.graph.output[:]
     proto.graph.output.extend(outputs[name] for name in signature.outputs)
@@ -76,8 +77,22 @@ def _convert(model: keras.Model, signature: Signature) -> onnx.ModelProto:
             if not dimension.HasField("dim_value"):
                 dimension.dim_param = name
     proto.producer_name = "kerasrnn"
-    onnx.checker.check_model(proto)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(
+            f"{model.name}: holds an operation that has no ONNX form, so it cannot be exported; nothing was written. "
+            f"Use another layer or activation there, or format='tf_saved_model'.\n{error}"
+        ) from error
     return proto
+
+
+def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:
+    """A computed 0 in a shape means none, as in TensorFlow, and not ONNX's "as in the input"."""
+    constants = {initializer.name for initializer in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] not in constants:
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
 
 
 def _onnx_function(file: Path) -> Function:

@@ -1,7 +1,7 @@
 """Text out of a language model, and the likelihood of text under it: one compiled graph for all lengths."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,18 +96,21 @@ class Decoder:
 
 
 def _strings(value: Any, name: str) -> list[str]:
-    values = [value] if isinstance(value, str) else list(value)
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
     for v in values:
         if not isinstance(v, str):
-            raise TypeError(f"{name}: expected a string or a list of strings; received {type(v).__name__}")
+            raise TypeError(f"{name}: expected a string or a list of strings; received {type(v).__name__} {v!r}")
     return values
 
 
-def _row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Any, expected: str) -> np.ndarray:
+def _row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[[np.ndarray], Any], expected: str) -> np.ndarray:
     try:
-        values = np.broadcast_to(np.asarray(value, dtype), (rows,))
+        given = np.asarray(value)
+        if np.dtype(dtype).kind == "i" and given.size and given.dtype.kind not in "iu":
+            raise ValueError("not an integer")
+        values = np.broadcast_to(given.astype(dtype), (rows,))
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name}: expected {expected}, one for all prompts or one for each of {rows}; received {value!r}") from error
+        raise ValueError(f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}") from error
     if not np.all(is_valid(values)):
         raise ValueError(f"{name}: expected {expected}; received {value!r}")
     return values

@@ -46,11 +46,12 @@ class LanguageModel(keras.Model):
 
     Example:
 
-    >>> import kerasrnn
+    >>> import keras, kerasrnn
     >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.LSTMCell(8), vocabulary_size=5)
-    >>> model([[1, 2, 3]]).shape
+    >>> token_ids = keras.ops.array([[1, 2, 3]])
+    >>> model(token_ids).shape
     TensorShape([1, 3, 5])
-    >>> logits, (h, c) = model([[1, 2, 3]], return_state=True)
+    >>> logits, (h, c) = model(token_ids, return_state=True)
     >>> model.state_names
     ['state_0_h', 'state_0_c']
 
@@ -154,17 +155,15 @@ class LanguageModel(keras.Model):
         return self.embedding_layer(x, reverse=True) + ops.cast(self.output_bias, x.dtype)
 
     def _checked(self, token_ids: Any) -> Any:
-        if tf.executing_eagerly() and tf.is_tensor(token_ids) and tf.size(token_ids) > 0:
+        if tf.executing_eagerly() and tf.size(token_ids) > 0:
             low, high = int(tf.reduce_min(token_ids)), int(tf.reduce_max(token_ids))
             if low < 0 or high >= self.vocabulary_size:
                 raise ValueError(
                     f"token_ids: expected values in [0, {self.vocabulary_size}), the vocabulary; received "
                     f"{low if low < 0 else high}. Tokenize with the tokenizer that the model was made for."
                 )
-        elif self.embedding_layer is None:
-            # A one-hot vector of an id outside the vocabulary would be zeros; this gather fails instead.
-            token_ids = tf.gather(tf.range(self.vocabulary_size), token_ids)
-        return token_ids
+        # In a graph this gather fails instead, where an embedding would take −1 for its last row.
+        return tf.gather(tf.range(self.vocabulary_size), token_ids)
 
     @property
     def state_names(self) -> list[str]:
@@ -186,6 +185,10 @@ class LanguageModel(keras.Model):
         if weighted_metrics == "auto":
             weighted_metrics = [Perplexity()]
         super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def generate(
         self,

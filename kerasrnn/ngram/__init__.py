@@ -1,0 +1,3 @@
+from kerasrnn.ngram.markov import MarkovModel
+
+__all__ = ["MarkovModel"]

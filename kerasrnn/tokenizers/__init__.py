@@ -1,0 +1,3 @@
+from kerasrnn.tokenizers.character import CharTokenizer
+
+__all__ = ["CharTokenizer"]

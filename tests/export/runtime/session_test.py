@@ -1,0 +1,111 @@
+"""The runtime: the trainer's text, without the trainer."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import kerasrnn.export
+from kerasrnn.cells import LSTMCell
+from kerasrnn.export.runtime import load
+from kerasrnn.models import LanguageModel
+
+PROMPTS = ["the cat", "", "Ω未知", "a longer prompt; the dog"]
+
+
+@pytest.fixture(scope="module")
+def session(onnx_folder):
+    return load(onnx_folder)
+
+
+@pytest.mark.parametrize("settings", [
+    {"temperature": 0}, {}, {"temperature": 0.7}, {"top_k": 4}, {"top_p": 0.8},
+    {"temperature": [0, 0.5, 1, 2], "top_k": [0, 3, 9, 0], "top_p": [1, 0.5, 0.9, 0.99], "seed": [1, 2, 3, -4]},
+], ids=str)  # fmt: skip
+def test_one_seed_one_text(model, session, settings):
+    settings = {"seed": 11, **settings}
+    assert session.generate(PROMPTS, 80, **settings) == model.generate(PROMPTS, 80, **settings)
+
+
+def test_stream_is_generate_in_pieces(session):
+    pieces = list(session.stream("the ", 40, seed=3))
+    assert len(pieces) == 40
+    assert "".join(pieces) == session.generate("the ", 40, seed=3)
+
+
+def test_streams_run_side_by_side_without_mixing(session):
+    alone = [session.generate("the ", 50, seed=seed) for seed in range(6)]
+    together = [session.stream("the ", 50, seed=seed) for seed in range(6)]
+    written = [""] * 6
+    for pieces in zip(*together):
+        written = [w + p for w, p in zip(written, pieces)]
+    assert written == alone
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(lambda seed: session.generate("the ", 50, seed=seed), range(6))) == alone
+
+
+def test_score_is_the_models(model, session):
+    texts = ["the cat sat", "", "Ω", "the dog lay by the log. " * 60]
+    ours, counts = session.score(texts)
+    theirs, their_counts = model.score(texts)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    assert counts.tolist() == their_counts.tolist()
+    assert session.score(texts[0]) == (pytest.approx(theirs[0], rel=1e-5), 11)
+
+
+def test_forward_and_step_take_names(model, session):
+    ids = np.array([[1, 2, 3]])
+    np.testing.assert_allclose(session.forward(token_ids=ids)["logits"], model(ids), atol=1e-5)
+    outputs = session.step(token_ids=ids, **session.initial_states(1))
+    np.testing.assert_allclose(outputs["logits"], model(ids), atol=1e-5)
+    assert [f"next_{name}" for name in session.state_names] == list(outputs)[1:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [({"temperature": -1}, ValueError, "temperature: expected"), ({"temperature": float("nan")}, ValueError, "temperature"),
+     ({"top_k": -1}, ValueError, "top_k: expected"), ({"top_k": 1.5}, ValueError, "top_k"),
+     ({"top_p": 0}, ValueError, "top_p: expected"), ({"top_p": 1.1}, ValueError, "top_p"),
+     ({"max_new_tokens": 0}, ValueError, "max_new_tokens: expected"), ({"seed": "x"}, ValueError, "seed: expected"),
+     ({"prompt": 3}, TypeError, "prompt: expected"), ({"prompt": [b"x"]}, TypeError, "prompt: expected")],
+    ids=str,
+)  # fmt: skip
+def test_bad_arguments_are_refused_at_once_and_by_name(session, arguments, error, message):
+    with pytest.raises(error, match=message):
+        session.generate(**arguments)
+    with pytest.raises(error, match=message):
+        session.stream(**arguments)  # when it is called, not when its first piece is asked for
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"token_ids": [[-1]]}, r"token_ids.*\[0, .*received -1"), ({"token_ids": [[10**6]]}, "received 1000000"),
+     ({"token_ids": [[1.5]]}, "token_ids: expected int32; received float64"), ({"token_ids": [1]}, r"shape \(None, None\)"),
+     ({"token_ids": [[1], [2]]}, "one batch size"), ({"state_0_h": np.zeros((1, 3), "f4")}, "state_0_h: expected shape"),
+     ({"extra": 1}, "expected inputs")],
+    ids=str,
+)  # fmt: skip
+def test_step_refuses_bad_inputs_by_name(session, change, message):
+    with pytest.raises(ValueError, match=message):
+        session.step(**{"token_ids": [[1]], **session.initial_states(1), **change})
+
+
+def test_without_a_tokenizer_it_takes_ids_only(tmp_path):
+    model = LanguageModel(LSTMCell(4), vocabulary_size=7)
+    session = load(kerasrnn.export.export_onnx(model, tmp_path / "out"))
+    assert session.forward(token_ids=[[1, 2]])["logits"].shape == (1, 2, 7)
+    with pytest.raises(ValueError, match="without a tokenizer"):
+        session.generate("a")
+
+
+def test_a_process_without_tensorflow_writes_the_same_text(model, onnx_folder):
+    program = """
+import sys
+for name in ("tensorflow", "keras", "onnx", "tf2onnx"): sys.modules[name] = None
+from kerasrnn.export.runtime import load
+print(load(sys.argv[1]).generate("the cat", 60, seed=5), end="")
+"""
+    done = subprocess.run([sys.executable, "-c", program, onnx_folder], capture_output=True, text=True, check=True)
+    assert done.stdout == model.generate("the cat", 60, seed=5)

@@ -1,0 +1,199 @@
+"""The language model: its shapes and arguments, training with plain fit, text out of it, and files."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasrnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from kerasrnn.data import language_model_dataset
+from kerasrnn.models import LanguageModel
+from kerasrnn.tokenizers import CharTokenizer
+
+TEXT = "the cat sat on the mat. " * 60
+TOKENIZER = CharTokenizer()
+TOKENIZER.adapt(TEXT)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    keras.utils.set_random_seed(0)
+    model = LanguageModel([LSTMCell(24), GRUCell(24)], tokenizer=TOKENIZER, dropout=0.1)
+    model.compile(optimizer=keras.optimizers.Adam(0.01, global_clipnorm=1.0))
+    model.fit(language_model_dataset(TEXT, TOKENIZER, batch_size=8, num_steps=16, seed=0), epochs=25, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"embedding": 7}, {"embedding": "one_hot"}, {"tie_embeddings": True}, {"dropout": 0.3}],
+    ids=str,
+)
+def test_forms_train_and_come_back_from_a_file(options, tmp_path):
+    model = LanguageModel([SimpleRNNCell(6), LSTMCell(5)], vocabulary_size=9, **options)
+    ids = np.random.default_rng(0).integers(0, 9, (8, 7))
+    model.compile(optimizer=keras.optimizers.Adam(0.05))
+    losses = model.fit(ids[:, :-1], ids[:, 1:], epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded(ids), model(ids))
+    assert loaded.evaluate(ids[:, :-1], ids[:, 1:], verbose=0) == model.evaluate(ids[:, :-1], ids[:, 1:], verbose=0)
+    assert loaded.optimizer.iterations == model.optimizer.iterations
+
+
+def test_tied_embeddings_share_their_weight():
+    tied = LanguageModel(LSTMCell(6), vocabulary_size=50, tie_embeddings=True)
+    untied = LanguageModel(LSTMCell(6), vocabulary_size=50, embedding=6)
+    assert untied.count_params() - tied.count_params() == 6 * 50
+
+
+def test_one_hot_is_the_books_input():
+    model = LanguageModel(SimpleRNNCell(4), vocabulary_size=3, embedding="one_hot")
+    kernel, recurrent_kernel, bias, output_kernel, output_bias = (w.numpy() for w in model.trainable_weights)
+    h = np.tanh(kernel[2] + bias)
+    np.testing.assert_allclose(model(np.array([[2]]))[0, 0], h @ output_kernel + output_bias, atol=1e-6)
+
+
+def test_states_carry_a_sequence_on():
+    model = LanguageModel([LSTMCell(5), SimpleRNNCell(4)], vocabulary_size=9)
+    assert model.state_names == ["state_0_h", "state_0_c", "state_1_h"]
+    ids = np.random.default_rng(0).integers(0, 9, (2, 10))
+    whole = model(ids)
+    first, states = model(ids[:, :4], return_state=True)
+    second = model(ids[:, 4:], initial_state=states)
+    np.testing.assert_allclose(np.concatenate([first, second], axis=1), whole, atol=1e-6)
+    for state, zero in zip(states, model.get_initial_state(2), strict=True):
+        assert state.shape == zero.shape
+
+
+def test_fit_reports_the_perplexity_of_its_loss(trained):
+    data = language_model_dataset(TEXT, TOKENIZER, batch_size=7, num_steps=16, shuffle=False)
+    result = trained.evaluate(data, verbose=0, return_dict=True)
+    losses = [float(tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(y, trained(x), from_logits=True))) for x, y in data]
+    weights = [y.shape[0] for _, y in data]
+    assert result["perplexity"] == pytest.approx(np.exp(np.average(losses, weights=weights)), rel=1e-5)
+    assert result["perplexity"] < 1.5
+
+
+def test_predict_gives_logits(trained):
+    ids = np.ones((3, 5), np.int32)
+    np.testing.assert_allclose(trained.predict(ids, verbose=0), trained(ids), atol=1e-5)
+
+
+def test_generate_learns_the_text(trained):
+    assert trained.generate("the cat ", max_new_tokens=16, temperature=0) == "sat on the mat. "
+
+
+def test_generate_is_seeded_and_takes_lists(trained):
+    prompts = ["the ", "", "ωхат", "a much longer prompt than the others"]
+    texts = trained.generate(prompts, 30, temperature=1.5, seed=3)
+    assert texts == trained.generate(prompts, 30, temperature=1.5, seed=3)
+    assert texts != trained.generate(prompts, 30, temperature=1.5, seed=4)
+    assert [trained.generate(p, 30, temperature=1.5, seed=3) for p in prompts] == texts
+    assert [len(t) for t in texts] == [30] * 4
+    assert "\ufffd" not in "".join(texts)
+    assert trained.generate([], 5) == []
+    assert len(trained.generate("", 1)) == 1
+    assert trained.generate("the", 30, temperature=3.0) != trained.generate("the", 30, temperature=3.0)  # seeds differ
+
+
+def test_generate_takes_settings_for_each_prompt(trained):
+    texts = trained.generate(["the ", "the "], 20, temperature=[0, 2.0], top_k=[0, 3], top_p=[1.0, 0.9], seed=[1, 2])
+    assert texts[0] == trained.generate("the ", 20, temperature=0)
+    assert texts[1] == trained.generate("the ", 20, temperature=2.0, top_k=3, top_p=0.9, seed=2)
+
+
+def test_generate_follows_training(trained):
+    model = LanguageModel(GRUCell(8), tokenizer=TOKENIZER)
+    before = model.generate("the ", 20, temperature=0)
+    model.set_weights([w + 0.5 * np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
+    assert model.generate("the ", 20, temperature=0) != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [({"temperature": -0.1}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_k": -1}, "top_k"),
+     ({"top_k": 2.5}, "top_k"), ({"top_p": 0}, "top_p"), ({"top_p": 1.5}, "top_p"), ({"top_p": float("nan")}, "top_p"),
+     ({"max_new_tokens": 0}, "max_new_tokens"), ({"max_new_tokens": 2.0}, "max_new_tokens"), ({"seed": "x"}, "seed"),
+     ({"seed": [1, 2]}, "seed"), ({"temperature": "hot"}, "temperature")],
+    ids=str,
+)  # fmt: skip
+def test_generate_refuses_bad_arguments_by_name(trained, arguments, name):
+    with pytest.raises(ValueError, match=f"^{name}: expected"):
+        trained.generate("the ", **arguments)
+
+
+def test_text_must_be_text(trained):
+    with pytest.raises(TypeError, match="prompt"):
+        trained.generate(7)
+    with pytest.raises(TypeError, match="text"):
+        trained.score([b"bytes"])
+
+
+def test_score_is_the_sum_of_log_probabilities(trained):
+    text = "the cat sat"
+    ids = [TOKENIZER.start_token_id, *TOKENIZER.tokenize(text).numpy()]
+    probabilities = tf.nn.log_softmax(trained(np.array([ids[:-1]]))[0]).numpy()
+    expected = sum(probabilities[t, token] for t, token in enumerate(ids[1:]))
+    log_likelihood, num_tokens = trained.score(text)
+    assert (log_likelihood, num_tokens) == (pytest.approx(expected, rel=1e-5), 11)
+    assert trained.score(text, num_steps=3)[0] == pytest.approx(log_likelihood, rel=1e-5)
+    many, counts = trained.score([text, "", "mat"])
+    np.testing.assert_allclose(many, [log_likelihood, 0, trained.score("mat")[0]], rtol=1e-5)
+    assert counts.tolist() == [11, 0, 3]
+    assert trained.score("") == (0.0, 0)
+    with pytest.raises(ValueError, match="num_steps"):
+        trained.score(text, num_steps=0)
+
+
+@pytest.mark.parametrize("bad", [-1, 9, 2**31 - 1])
+@pytest.mark.parametrize("embedding", [4, "one_hot"])
+def test_token_ids_outside_the_vocabulary_are_refused(bad, embedding):
+    model = LanguageModel(LSTMCell(3), vocabulary_size=9, embedding=embedding)
+    ids = np.array([[1, bad]])
+    with pytest.raises(ValueError, match=rf"token_ids.*\[0, 9\).*{bad}"):
+        model(ids)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"{bad} is not in"):
+        model.predict(ids, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [({}, "neither"), ({"tokenizer": TOKENIZER, "vocabulary_size": 3}, "both"), ({"vocabulary_size": 0}, "vocabulary_size"),
+     ({"vocabulary_size": 9, "embedding": "onehot"}, "embedding"), ({"vocabulary_size": 9, "embedding": 0}, "embedding"),
+     ({"vocabulary_size": 9, "dropout": 1.0}, "dropout"),
+     ({"vocabulary_size": 9, "embedding": 4, "tie_embeddings": True}, "tie_embeddings"),
+     ({"vocabulary_size": 9, "embedding": "one_hot", "tie_embeddings": True}, "tie_embeddings"),
+     ({"vocabulary_size": 9, "cells": []}, "cells")],
+    ids=str,
+)  # fmt: skip
+def test_construction_refuses_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LanguageModel(**{"cells": LSTMCell(6), **arguments})
+
+
+def test_text_needs_a_tokenizer():
+    with pytest.raises(ValueError, match="tokenizer"):
+        LanguageModel(LSTMCell(3), vocabulary_size=9).generate("a")
+
+
+def test_mixed_precision_trains_and_gives_float32_logits():
+    policy = keras.DTypePolicy("mixed_bfloat16")
+    model = LanguageModel(LSTMCell(6, dtype=policy), vocabulary_size=9, dtype=policy)
+    ids = np.random.default_rng(0).integers(0, 9, (4, 7))
+    model.compile(optimizer=keras.optimizers.Adam(0.05))
+    losses = model.fit(ids[:, :-1], ids[:, 1:], epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    assert model(ids).dtype == tf.float32
+
+
+def test_keras_s_own_cells_work():
+    model = LanguageModel([keras.layers.LSTMCell(4), keras.layers.GRUCell(4)], tokenizer=TOKENIZER)
+    assert model.state_names == ["state_0_h", "state_0_c", "state_1_h"]
+    assert len(model.generate("the", 5)) == 5
+
+
+def test_export_refuses_an_unknown_format(trained, tmp_path):
+    with pytest.raises(ValueError, match="format"):
+        trained.export(tmp_path / "x", format="tflite")
