@@ -4,9 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.scan import fused_scan
+from kerasrnn.layers.zoneout import with_zoneout
+from kerasrnn.scan import TRUNCATIONS, fused_scan, state_gradient_scale
 
-ops = keras.ops
+# What this layer has beside keras.layers.RNN's arguments, with the values that switch it off.
+_EXTRAS = {
+    "truncate": None,
+    "truncation": "regular",
+    "checkpoint_steps": None,
+    "weight_drop": 0.0,
+    "zoneout": 0.0,
+    "trainable_initial_state": False,
+    "seed": None,
+}
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
@@ -14,8 +24,8 @@ class RNN(keras.layers.RNN):
     """A cell over time: `keras.layers.RNN`, about twice as fast for cells that state their structure.
 
     Arguments, call arguments, weights, saved files and results are those of `keras.layers.RNN`. Cells of
-    `kerasrnn.cells` (and any subclass of `kerasrnn.cells.Cell`) run in the fused scan; other cells,
-    recurrent dropout in training and `unroll=True` run in Keras's own loop.
+    `kerasrnn.cells` (and any subclass of `kerasrnn.cells.Cell`) run in the fused scan; other cells, stacks of cells
+    and `unroll=True` run in Keras's own loop, which has none of the options after `zero_output_for_mask`.
 
     Args:
         cell: a cell, or a list of cells for a stack within one layer (which takes Keras's loop).
@@ -25,19 +35,31 @@ class RNN(keras.layers.RNN):
         stateful: whether the states after a batch start the next one.
         unroll: whether to unroll the loop (needs a fixed number of steps).
         zero_output_for_mask: whether outputs at masked steps are zero, instead of the last unmasked one.
+        truncate: τ of truncated backpropagation through time, None for the full gradient.
+        truncation: "regular" (segments of τ steps) or "randomized" (unbiased; see `kerasrnn.scan`).
+        checkpoint_steps: keep every k-th state only and compute the others again for the gradient: about √time is the
+            least memory.
+        weight_drop: share of the recurrent kernel's weights dropped in training, the same ones for a whole batch
+            (Merity et al., 2018).
+        zoneout: share of the states' units that keep their value over a step in training; at inference states move
+            that share less (Krueger et al., 2017).
+        trainable_initial_state: whether the states begin at trained values instead of zeros.
+        seed: seed of weight_drop, zoneout and randomized truncation.
         **kwargs: as in `keras.layers.Layer`.
 
     Call arguments:
         sequences: (batch, time, features).
         initial_state: list of states, each (batch, units); zeros by default.
         mask: (batch, time) booleans; a masked step leaves the states as they were.
-        training: whether dropout is applied.
+        training: whether dropout and the like are applied.
 
     Returns:
-        The outputs, (batch, time, units) or (batch, units); with `return_state` a list [outputs, *states].
+        The outputs, (batch, time, units) or (batch, units); with `return_state` a list [outputs, *states]. Of a
+        sequence of no steps, the last output is zeros and the states are the initial ones.
 
     Raises:
-        ValueError: the cell has no `state_size`, or the batch of a stateful layer changes its size.
+        ValueError: the cell has no `state_size`, an argument is out of its range or needs a cell of `kerasrnn.cells`,
+            a state or mask has another shape, or the batch of a stateful layer changes its size.
 
     Example:
 
@@ -45,37 +67,119 @@ class RNN(keras.layers.RNN):
     >>> layer = kerasrnn.layers.RNN(kerasrnn.cells.LSTMCell(8), return_sequences=True)
     >>> layer(keras.ops.ones((2, 5, 3))).shape
     TensorShape([2, 5, 8])
+
+    References:
+        Merity, S., Keskar, N. and Socher, R. (2018). Regularizing and optimizing LSTM language models. arXiv:1708.02182.
+        Krueger, D. et al. (2017). Zoneout. arXiv:1606.01305.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        extras = {name: kwargs.pop(name, default) for name, default in _EXTRAS.items()}
+        super().__init__(*args, **kwargs)
+        for name, value in extras.items():
+            setattr(self, name, value)
+        self._check_extras()
+        if self.weight_drop or self.zoneout or self.truncation == "randomized":
+            self.seed_generator = keras.random.SeedGenerator(self.seed)
+
+    def _check_extras(self) -> None:
+        for name in ("truncate", "checkpoint_steps"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not hasattr(value, "__index__") or value < 1):
+                raise ValueError(f"{name}: expected a positive integer or None; received {value!r}")
+        for name in ("weight_drop", "zoneout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)!r}")
+        if self.truncation not in TRUNCATIONS:
+            raise ValueError(f"truncation: expected one of {TRUNCATIONS}; received {self.truncation!r}")
+        used = [n for n in ("truncate", "checkpoint_steps", "weight_drop", "zoneout") if getattr(self, n) != _EXTRAS[n]]
+        if used and not self._fits_scan():
+            raise ValueError(
+                f"{', '.join(used)}: needs a cell of kerasrnn.cells with one recurrent product and unroll=False; "
+                f"received the cell {self.cell} and unroll={self.unroll}"
+            )
+
+    def _fits_scan(self) -> bool:
+        return getattr(self.cell, "has_one_recurrent_product", False) and not self.unroll
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        if self.trainable_initial_state:
+            self.initial_states = [
+                self.add_weight(shape=(size,), initializer="zeros", name=f"initial_state_{i}")
+                for i, size in enumerate(self.state_size)
+            ]
+        super().build(sequences_shape, initial_state_shape)
+
+    def get_initial_state(self, batch_size: Any) -> list[Any]:
+        if not self.trainable_initial_state:
+            return super().get_initial_state(batch_size)
+        return [
+            tf.tile(tf.cast(tf.convert_to_tensor(s), self.compute_dtype)[None], [batch_size, 1]) for s in self.initial_states
+        ]
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+        if self._fits_scan():
+            self._check_call(sequences, initial_state, mask)
+            if training:
+                # Before Keras does, which looks at the first step: there may be none.
+                self.cell.get_dropout_mask(tf.zeros((tf.shape(sequences)[0], sequences.shape[-1]), sequences.dtype))
+            if sequences.shape[1] == 0:
+                return self._call_on_no_steps(sequences, initial_state)
+        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+
+    def _check_call(self, sequences: Any, initial_state: Any, mask: Any) -> None:
+        batch, steps = sequences.shape[:2]
+        if mask is not None:
+            mask = keras.tree.flatten(mask)[0]
+            if not tf.TensorShape((batch, steps)).is_compatible_with(mask.shape):
+                raise ValueError(f"mask: expected shape (batch, time), here {(batch, steps)}; received {tuple(mask.shape)}")
+        if initial_state is not None:
+            given = keras.tree.flatten(initial_state)
+            sizes = self.state_size
+            if len(given) != len(sizes) or not all(
+                tf.TensorShape((batch, size)).is_compatible_with(state.shape) for size, state in zip(sizes, given)
+            ):
+                raise ValueError(
+                    f"initial_state: expected {len(sizes)} of shapes {[(batch, size) for size in sizes]}; "
+                    f"received {[tuple(s.shape) for s in given]}"
+                )
+
+    def _call_on_no_steps(self, sequences: Any, initial_state: Any) -> Any:
+        batch = tf.shape(sequences)[0]
+        states = self.states if initial_state is None and self.stateful else initial_state
+        states = self.get_initial_state(batch) if states is None else keras.tree.flatten(states)
+        shape = (batch, 0, self.cell.output_size) if self.return_sequences else (batch, self.cell.output_size)
+        output = tf.zeros(shape, self.compute_dtype)
+        states = [tf.cast(tf.convert_to_tensor(s), self.compute_dtype) for s in states]
+        return (output, *states) if self.return_state else output
+
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
-        if not self._fits_scan(training):
+        if not self._fits_scan():
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
-        dropout_mask = self.cell.get_dropout_mask(sequences[:, 0]) if training and self.cell.dropout else None
+        states = keras.tree.flatten(initial_state)
+        dropout = self.cell.get_dropout_mask(None) if training and self.cell.dropout else None
+        recurrent_dropout = self.cell.get_recurrent_dropout_mask(None) if training and self.cell.recurrent_dropout else []
+        recurrent_dropout = keras.tree.flatten(recurrent_dropout)
         if not tf.executing_eagerly():
-            return self._scan(sequences, list(initial_state), mask, dropout_mask, training)
+            return self._scan(sequences, states, mask, dropout, recurrent_dropout, training)
         # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer, and faster.
         if not hasattr(self, "_scan_function"):
             self._scan_function = _untracked(tf.function(self._scan, reduce_retracing=True))
-        return self._scan_function(sequences, list(initial_state), mask, dropout_mask, bool(training))
+        return self._scan_function(sequences, states, mask, dropout, recurrent_dropout, bool(training))
 
-    def _fits_scan(self, training: bool) -> bool:
-        return (
-            getattr(self.cell, "has_one_recurrent_product", False)
-            and not self.unroll
-            and not (training and self.cell.recurrent_dropout)
-        )
-
-    def _scan(self, sequences: Any, initial_state: list[Any], mask: Any, dropout_mask: Any, training: bool) -> Any:
+    def _scan(
+        self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool
+    ) -> Any:
         cell = self.cell
         x = tf.transpose(sequences, [1, 0, 2])
         mask = None if mask is None else tf.transpose(tf.cast(mask, bool))
         if self.go_backwards:
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
-        x = cell.project(tf.cast(x, cell.compute_dtype), dropout_mask)
-        variables = _variables_read_by_pointwise(cell, x, initial_state)
+        x = cell.project(tf.cast(x, cell.compute_dtype), dropout)
+        variables = _variables_read_by_pointwise(cell, x, states)
 
-        def step(x: Any, h: Any, states: list[Any], weights: list[Any]) -> Any:
+        def step(x: Any, h: Any, states: list[Any], weights: list[Any], t: Any) -> Any:
             # The weights as arguments: gradients of captured ones would be lost.
             scope = keras.StatelessScope()
             for variable, weight in zip(variables, weights):
@@ -83,22 +187,44 @@ class RNN(keras.layers.RNN):
             with scope:
                 return cell.pointwise(x, h, states)
 
-        outputs, states = fused_scan(
+        if self.zoneout:
+            step = with_zoneout(step, self.zoneout, self.seed_generator.next() if training else None)
+        kernel = cell.recurrent_kernel
+        if kernel is not None:
+            kernel = tf.convert_to_tensor(kernel)
+            if training and self.weight_drop:
+                kernel = keras.random.dropout(kernel, self.weight_drop, seed=self.seed_generator)
+        scale = None
+        if training and self.truncate is not None:
+            seed = self.seed_generator.next() if self.truncation == "randomized" else None
+            scale = state_gradient_scale(tf.shape(x)[0], self.truncate, self.truncation, seed)
+        outputs, last_states = fused_scan(
             step,
             x,
-            tf.convert_to_tensor(cell.recurrent_kernel),
-            initial_state,
+            kernel,
+            states,
             [tf.convert_to_tensor(v) for v in variables],
             additive=cell.additive,
             mask=mask,
-            output_size=cell.output_size,
+            recurrent_dropout_masks=recurrent_dropout,
+            return_sequences=self.return_sequences,
+            state_gradient_scale=scale,
+            checkpoint_steps=self.checkpoint_steps if training else None,
             keep_for_gradient=training,
         )
+        if not self.return_sequences:
+            if mask is not None and self.zero_output_for_mask:
+                outputs = tf.where(mask[-1][:, None], outputs, tf.zeros((), outputs.dtype))
+            return outputs, outputs[:, None], last_states
         if mask is not None and self.zero_output_for_mask:
             outputs = tf.where(mask[:, :, None], outputs, tf.zeros((), outputs.dtype))
-        last_output = outputs[-1]
-        outputs = tf.transpose(outputs, [1, 0, 2]) if self.return_sequences else last_output[:, None]
-        return last_output, outputs, states
+        # Nobody reads the last output of a layer that returns all of them.
+        return outputs[:1], tf.transpose(outputs, [1, 0, 2]), last_states
+
+    def get_config(self) -> dict[str, Any]:
+        # Only what is switched on: so keras.layers can read the configuration of a layer that uses none of it.
+        extras = {name: getattr(self, name) for name, default in _EXTRAS.items() if getattr(self, name) != default}
+        return {**super().get_config(), **extras}
 
 
 def _variables_read_by_pointwise(cell: Any, x: Any, states: list[Any]) -> list[keras.Variable]:
@@ -113,7 +239,7 @@ def _variables_read_by_pointwise(cell: Any, x: Any, states: list[Any]) -> list[k
     read: list[keras.Variable] = []
     row = tf.zeros((1, x.shape[-1]), x.dtype)
     with Recorder():
-        cell.pointwise(row, row, [tf.zeros((1, s.shape[-1]), s.dtype) for s in states])
+        cell.pointwise(row, None if cell.recurrent_kernel is None else row, [tf.zeros((1, s.shape[-1]), s.dtype) for s in states])
     return read
 
 
