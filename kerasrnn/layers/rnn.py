@@ -73,11 +73,36 @@ class RNN(keras.layers.RNN):
         Krueger, D. et al. (2017). Zoneout. arXiv:1606.01305.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        extras = {name: kwargs.pop(name, default) for name, default in _EXTRAS.items()}
-        super().__init__(*args, **kwargs)
-        for name, value in extras.items():
-            setattr(self, name, value)
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        truncate: int | None = None,
+        truncation: str = "regular",
+        checkpoint_steps: int | None = None,
+        weight_drop: float = 0.0,
+        zoneout: float = 0.0,
+        trainable_initial_state: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # By name: the drop-in layers have Keras's LSTM or GRU between this class and that one.
+        keras.layers.RNN.__init__(
+            self, cell, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
+            stateful=stateful, unroll=unroll, zero_output_for_mask=zero_output_for_mask, **kwargs,
+        )  # fmt: skip
+        self.truncate = truncate
+        self.truncation = truncation
+        self.checkpoint_steps = checkpoint_steps
+        self.weight_drop = weight_drop
+        self.zoneout = zoneout
+        self.trainable_initial_state = trainable_initial_state
+        self.seed = seed
         self._check_extras()
         if self.weight_drop or self.zoneout or self.truncation == "randomized":
             self.seed_generator = keras.random.SeedGenerator(self.seed)

@@ -1,0 +1,36 @@
+"""`keras.layers.GRU`, faster."""
+
+from kerasrnn._backend import keras
+from kerasrnn.cells import GRUCell
+from kerasrnn.layers._drop_in import DropIn
+
+
+@keras.saving.register_keras_serializable(package="kerasrnn")
+class GRU(DropIn, keras.layers.GRU):
+    """`keras.layers.GRU` in the fused scan: same arguments, weights, names, saved weights and numbers.
+
+    Takes the arguments of `keras.layers.GRU`, and those that `kerasrnn.layers.RNN` has beside Keras's
+    (`truncate`, `checkpoint_steps`, `weight_drop`, `zoneout`, `trainable_initial_state`).
+    The equations are those of `kerasrnn.cells.GRUCell`.
+
+    Call arguments:
+        sequences: (batch, time, features).
+        initial_state: list of states, each (batch, units); zeros by default.
+        mask: (batch, time) booleans; a masked step leaves the states as they were.
+        training: whether dropout and the like are applied.
+
+    Returns:
+        The outputs, (batch, time, units) or (batch, units); with `return_state` a list [outputs, *states].
+
+    Example:
+
+    >>> import keras, kerasrnn
+    >>> model = keras.Sequential([keras.Input((None, 3)), kerasrnn.layers.GRU(8, return_sequences=True)])
+    >>> model(keras.ops.ones((2, 5, 3))).shape
+    TensorShape([2, 5, 8])
+    """
+
+    keras_layer = keras.layers.GRU
+    keras_cell = keras.layers.GRUCell
+    cell_class = GRUCell
+    cell_name = "gru_cell"
