@@ -12,15 +12,16 @@ from kerasrnn.export._manifest import ArtefactError, read_manifest
 from kerasrnn.export.runtime.sampling import next_token
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
+_SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
 _SCORE_STEPS = 1024  # a long text is scored in pieces of this many tokens, in bounded memory
 
 
-def load(folder: Path | str, num_threads: int = 0) -> "Session":
+def load(folder: Path | str, num_threads: int | None = None) -> "Session":
     """Loads an exported model after checking every file against its manifest.
 
     Args:
         folder: what `model.export(folder, format="onnx")` wrote.
-        num_threads: threads within one operation; 0 leaves the choice to onnxruntime.
+        num_threads: threads within one operation; by default one for a small model, else as onnxruntime chooses.
 
     Returns:
         The session.
@@ -37,7 +38,7 @@ class Session:
 
     Args:
         folder: what `model.export(folder, format="onnx")` wrote.
-        num_threads: threads within one operation; 0 leaves the choice to onnxruntime.
+        num_threads: threads within one operation; by default one for a small model, else as onnxruntime chooses.
 
     Attributes:
         manifest: the artefact's description, a dictionary.
@@ -45,12 +46,15 @@ class Session:
         state_names: names of the states of `step`.
     """
 
-    def __init__(self, folder: Path | str, num_threads: int = 0) -> None:
+    def __init__(self, folder: Path | str, num_threads: int | None = None) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         if self.manifest.get("kind") != "onnx":
             raise ArtefactError(f"{folder}: expected an ONNX export; this is a {self.manifest.get('kind')}. "
                                 "Export with format='onnx'.")  # fmt: skip
+        if num_threads is None:
+            small = self.manifest["model"]["parameters"] < _SMALL_MODEL
+            num_threads = 1 if small else 0
         self._num_threads = num_threads
         self._sessions = {name: self._open(name) for name in self.manifest["signatures"]}
         self._state_sizes = {state["name"]: state["size"] for state in self.manifest["states"]}

@@ -1,0 +1,56 @@
+"""kerasrnn export"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from kerasrnn.cli._tables import parity_table
+from kerasrnn.cli._tensorflow import load_tensorflow
+
+
+class Format(StrEnum):
+    ONNX = "onnx"
+    SAVED_MODEL = "saved_model"
+    BOTH = "both"
+
+
+def export(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write onnx/ and serving/; RUN/export by default.")] = None,
+    format: Annotated[
+        Format, typer.Option(help="onnx for any ONNX Runtime, saved_model for TensorFlow Serving.")
+    ] = Format.BOTH,
+) -> None:
+    """Export a model, with proof that it computes what the Keras model does.
+
+    The proof is made on the validation text of the run's corpus. A model that fails it is not written, and the exit
+    status is 1.
+
+    Example:  kerasrnn export runs/moby --out runs/moby/export
+    """
+    load_tensorflow()
+    from kerasrnn.export import export_onnx, export_saved_model
+    from kerasrnn.export._manifest import read_manifest
+    from kerasrnn.export.writers._verification import ParityError
+    from kerasrnn.training import RunFolder
+
+    console = Console(highlight=False)
+    out = out or folder / "export"
+    run = RunFolder(folder)
+    corpus = run.load_corpus()
+    model = run.load_model()
+    writers = {Format.ONNX: (export_onnx, out / "onnx"), Format.SAVED_MODEL: (export_saved_model, out / "serving")}
+    for name in [Format.ONNX, Format.SAVED_MODEL] if format is Format.BOTH else [format]:
+        writer, target = writers[name]
+        try:
+            with console.status(f"Writing and verifying {target} …"):
+                # The training text where the validation text alone is too short to verify on.
+                written = writer(model, target, samples=corpus.validation + corpus.train)
+        except ParityError as error:
+            Console(stderr=True).print(Text(f"Error: {error}", "red"), soft_wrap=True)
+            raise typer.Exit(1) from error
+        console.print(f"{written} computes what the Keras model does:", parity_table(read_manifest(written)), sep="\n")

@@ -1,0 +1,65 @@
+"""kerasrnn inspect"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kerasrnn.cli._folders import find_artefact
+from kerasrnn.cli._tables import parity_table
+
+
+def inspect(
+    folder: Annotated[Path, typer.Argument(help="An exported model's folder.")],
+) -> None:
+    """Show what an exported model holds, and check its files against their checksums. TensorFlow is not loaded.
+
+    Example:  kerasrnn inspect runs/moby/export/onnx
+    """
+    from kerasrnn.export._manifest import read_manifest
+
+    folder = find_artefact(folder)
+    manifest = read_manifest(folder)
+    console = Console(highlight=False)
+    model = manifest["model"]
+    written_with = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    console.print(f"{folder}: {model['class_name']}, {model['parameters']:,} parameters, as {manifest['kind']}; {written_with}")
+    console.print(_signatures(manifest))
+    if manifest["tokenizer"]:
+        console.print(_vocabulary(manifest["tokenizer"]))
+    console.print("Every file is as its checksum says:", _files(manifest), sep="\n")
+    console.print("When it was written it computed what the Keras model does:", parity_table(manifest), sep="\n")
+
+
+def _signatures(manifest: dict[str, Any]) -> Table:
+    states = {state["name"] for state in manifest["states"]}
+    table = Table("signature", "", "name", "type", "shape")
+    for name, signature in manifest["signatures"].items():
+        for spec in signature["inputs"]:
+            shape = ", ".join("any" if size is None else str(size) for size in spec["shape"])
+            table.add_row(name, "state" if spec["name"] in states else "input", spec["name"], spec["dtype"], f"({shape})")
+        for output in signature["outputs"]:
+            table.add_row(name, "output", output)
+        table.add_section()
+    return table
+
+
+def _vocabulary(tokenizer: dict[str, Any]) -> Table:
+    vocabulary = tokenizer["vocabulary"]
+    table = Table("vocabulary", f"{len(vocabulary):,} tokens of {tokenizer['class_name']}")
+    table.add_row("start token", repr(tokenizer["start_token"]))
+    table.add_row("unknown token", repr(tokenizer["unknown_token"]))
+    table.add_row("all tokens", Text(" ".join(repr(token)[1:-1] for token in vocabulary)))
+    return table
+
+
+def _files(manifest: dict[str, Any]) -> Table:
+    table = Table("file")
+    table.add_column("bytes", justify="right")
+    table.add_column("SHA-256", no_wrap=True)
+    for name, file in manifest["files"].items():
+        table.add_row(name, f"{file['bytes']:,}", file["sha256"][:16])
+    return table

@@ -1,0 +1,154 @@
+"""From a corpus to a trained model in a folder, in one call that can be broken off and repeated."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from kerasrnn._backend import keras, tf
+from kerasrnn.data import language_model_dataset
+from kerasrnn.tokenizers import CharTokenizer
+from kerasrnn.training.backup import Backup
+from kerasrnn.training.best_model import BestModel
+from kerasrnn.training.corpus_files import listed, read_corpus
+from kerasrnn.training.curves import Curves
+from kerasrnn.training.epoch_seed import EpochSeed
+from kerasrnn.training.epoch_windows import epoch_windows
+from kerasrnn.training.progress_bar import ProgressBar
+from kerasrnn.training.run_folder import RunFolder
+from kerasrnn.training.sample_text import SampleText
+from kerasrnn.training.settings import Settings
+from kerasrnn.training.stop_at_nan import StopAtNaN
+from kerasrnn.training.stop_on_interrupt import StopOnInterrupt
+from kerasrnn.training.time_limit import TimeLimit
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a training ended.
+
+    Attributes:
+        run: The run's folder.
+        epochs: How many of its epochs are complete, those of earlier sessions included.
+        stopped_by: "interrupt", "time limit", "callback", or None where all epochs are complete.
+    """
+
+    run: RunFolder
+    epochs: int
+    stopped_by: str | None
+
+
+def train(
+    corpus: str | Sequence[str],
+    folder: str | os.PathLike[str],
+    settings: Settings | None = None,
+    max_minutes: float | None = None,
+    prompt: str | None = "",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    console: Console | None = None,
+) -> Result:
+    """Trains a character language model, or goes on after the last complete epoch of the run in the folder.
+
+    A training that is broken off and repeated gives the weights of one without a break: the optimizer's state and
+    place in the schedule come from the backup, and windows and dropout of an epoch depend on the seed and the epoch
+    alone. Ctrl-C ends it cleanly, with the best weights saved. See `RunFolder` for what the folder holds.
+
+    Args:
+        corpus: A corpus's name, or paths of text files: see `read_corpus`.
+        folder: The run's folder, new or one to go on with.
+        settings: The hyperparameters; the defaults where left out.
+        max_minutes: How long to train at most, this time.
+        prompt: What the sample after each epoch goes on from; None for no samples.
+        callbacks: Further callbacks for `fit`.
+        console: Where to show progress; the standard output by default.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        FileExistsError: If the folder holds something else than a run.
+        FileNotFoundError: If a file of the corpus does not exist.
+        ValueError: If the corpus is unknown, unreadable or too short, a setting is outside its range, the run in the
+            folder has another configuration, or the loss becomes NaN.
+
+    Example:
+
+    >>> from pathlib import Path
+    >>> import rich.console, kerasrnn
+    >>> _ = Path("rhyme.txt").write_text("Ring a ring o' roses, a pocket full of posies. " * 40)
+    >>> settings = kerasrnn.training.Settings(units=8, layers=1, epochs=1, batch_size=4, num_steps=16)
+    >>> result = train("rhyme.txt", "runs/rhyme", settings, console=rich.console.Console(quiet=True))
+    >>> result.epochs, result.stopped_by
+    (1, None)
+    >>> text = result.run.load_model().generate("Ring", max_new_tokens=20)
+    """
+    settings, console = settings or Settings(), console or Console()
+    names = listed(corpus)
+    texts = read_corpus(names)
+    tokenizer = CharTokenizer()
+    tokenizer.adapt(texts.train)
+    token_ids = tokenizer.tokenize(texts.train).numpy()
+    batch_size, num_steps = settings.batch_size, settings.num_steps
+    try:
+        steps_per_epoch = int(language_model_dataset(token_ids, None, batch_size, num_steps).cardinality())
+        validation = language_model_dataset(texts.validation, tokenizer, batch_size, num_steps, shuffle=False)
+    except ValueError as error:
+        raise ValueError(
+            f"corpus {', '.join(names)} with {len(texts.train):,} characters to train on and {len(texts.validation):,} "
+            f"to validate on is too short: {error}"
+        ) from error
+    keras.utils.set_random_seed(settings.seed)
+    model = settings.compiled_model(tokenizer, steps_per_epoch)
+    interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
+
+    run = RunFolder.prepare(folder, names, texts, settings, max_minutes=max_minutes, prompt=prompt)
+    tokenizer.save(run.tokenizer_path)
+    backup = Backup(run.backup_path)
+    first_epoch = backup.restore(model)
+    console.print(
+        f"{texts.name}: {len(token_ids):,} characters to train on, {len(texts.validation):,} to validate on, "
+        f"{tokenizer.vocabulary_size()} tokens in the vocabulary\n"
+        f"{settings.layers} × {settings.cell} of {settings.units} units, {model.count_params():,} parameters; "
+        f"{settings.epochs} epochs of {steps_per_epoch:,} batches of {batch_size} × {num_steps} tokens",
+        soft_wrap=True,
+    )
+    if first_epoch:
+        console.print(f"Going on after epoch {first_epoch}.")
+    progress = ProgressBar(batch_size * num_steps, console)
+    try:
+        model.fit(
+            epoch_windows(token_ids, batch_size, num_steps, settings.seed, first_epoch),
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation,
+            initial_epoch=first_epoch,
+            epochs=settings.epochs,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                interrupt,
+                limit,
+                StopAtNaN(),
+                EpochSeed(settings.seed),
+                *callbacks,
+                progress,
+                Curves(run.path),
+                BestModel(run.model_path, best=_loss_to_beat(run, validation)),
+                backup,
+                *([] if prompt is None else [SampleText(prompt, console=console)]),
+            ],
+        )
+    finally:
+        progress.close()
+        interrupt.restore_handlers()
+    complete = backup.epochs == settings.epochs
+    reasons = {"interrupt": interrupt.interrupted, "time limit": limit.reached, "callback": True}
+    return Result(run, backup.epochs, None if complete else next(name for name, holds in reasons.items() if holds))
+
+
+def _loss_to_beat(run: RunFolder, validation: tf.data.Dataset) -> float:
+    """The validation loss of the best model saved so far, measured again: so it cannot disagree with the file."""
+    if not run.model_path.exists():
+        return math.inf
+    return run.load_model().evaluate(validation, verbose=0, return_dict=True)["loss"]

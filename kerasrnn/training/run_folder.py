@@ -1,0 +1,149 @@
+"""The folder of a run: all it takes to resume, evaluate, use and export it."""
+
+import json
+import os
+import platform
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from kerasrnn import __version__
+from kerasrnn._backend import keras, tf
+from kerasrnn.data import Corpus
+from kerasrnn.models import LanguageModel
+from kerasrnn.training._files import write_whole
+from kerasrnn.training.corpus_files import checksum, looks_like_a_name, read_corpus
+from kerasrnn.training.settings import Settings
+
+VERSION = 1
+
+
+class RunFolder:
+    """A folder that `train` wrote.
+
+    | file | what |
+    | --- | --- |
+    | config.json | the corpus with its checksum, the settings, the versions |
+    | tokenizer.json | the vocabulary |
+    | model.keras | the best model by validation loss |
+    | history.csv, curves.png | the figures of all complete epochs |
+    | backup/ | weights and optimizer after the last complete epoch |
+
+    Args:
+        path: The folder.
+
+    Attributes:
+        path: The folder.
+        tokenizer_path, model_path, backup_path: What it holds.
+        corpus_names: What `read_corpus` takes.
+        checksum: The corpus's SHA-256.
+        settings: The run's `Settings`.
+
+    Raises:
+        FileNotFoundError: If there is no run in the folder.
+        ValueError: If its config.json cannot be read.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.tokenizer_path = self.path / "tokenizer.json"
+        self.model_path = self.path / "model.keras"
+        self.backup_path = self.path / "backup"
+        file = self.path / "config.json"
+        if not file.is_file():
+            raise FileNotFoundError(f"{str(self.path)!r} must be a folder that kerasrnn train wrote, but has no config.json.")
+        try:
+            config = json.loads(file.read_text(encoding="utf-8"))
+            if config["version"] != VERSION:
+                raise ValueError(f"expected version {VERSION}, found {config['version']!r}")
+            self.corpus_names: list[str] = config["corpus"]["names"]
+            self.checksum: str = config["corpus"]["sha256"]
+            self.settings = Settings(**config["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{str(file)!r} does not describe a run that this kerasrnn can read: {str(error).rstrip('.')}. Train into a new folder."
+            ) from error
+
+    @classmethod
+    def prepare(
+        cls, path: str | os.PathLike[str], names: Sequence[str], corpus: Corpus, settings: Settings, **session: Any
+    ) -> "RunFolder":
+        """Creates the folder, or checks that the run in it can go on with this corpus and these settings.
+
+        Args:
+            path: The folder.
+            names: What `read_corpus` made the corpus from.
+            corpus: The corpus.
+            settings: The settings.
+            **session: What else to note in config.json; it may differ from time to time.
+
+        Raises:
+            FileExistsError: If the folder holds something else.
+            ValueError: If it holds a run with another corpus or other settings; the message lists the differences.
+        """
+        path = Path(path)
+        if (path / "config.json").exists():
+            cls(path)._check(names, corpus, settings)
+        elif path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            raise FileExistsError(f"{str(path)!r} must be a new folder or a run's, but holds something else. Name another.")
+        config = {
+            "version": VERSION,
+            "corpus": {
+                "names": [name if looks_like_a_name(name) else os.path.abspath(name) for name in names],
+                "characters": len(corpus.train) + len(corpus.validation) + len(corpus.test),
+                "sha256": checksum(corpus),
+            },
+            "settings": asdict(settings),
+            "session": session,
+            "versions": {
+                "kerasrnn": __version__,
+                "keras": keras.__version__,
+                "tensorflow": tf.__version__,
+                "python": platform.python_version(),
+            },
+        }
+        write_whole(path / "config.json", lambda file: file.write_text(json.dumps(config, indent=1), encoding="utf-8"))
+        return cls(path)
+
+    def _check(self, names: Sequence[str], corpus: Corpus, settings: Settings) -> None:
+        differences = settings.differences(self.settings)
+        if checksum(corpus) != self.checksum:
+            differences.insert(0, f"corpus: {', '.join(names)}, was {', '.join(self.corpus_names)} or its text has changed")
+        if differences:
+            raise ValueError(
+                f"{str(self.path)!r} holds a run with another configuration, which cannot go on with this one "
+                f"({'; '.join(differences)}). Repeat the run's own values (epochs may be more), or name another folder."
+            )
+
+    def load_model(self) -> LanguageModel:
+        """Loads the best model.
+
+        Raises:
+            FileNotFoundError: If none was saved yet.
+            ValueError: If its file is damaged.
+        """
+        if not self.model_path.is_file():
+            raise FileNotFoundError(f"{str(self.path)!r} holds no model.keras yet: train until an epoch ends.")
+        try:
+            model = keras.models.load_model(self.model_path, compile=False)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{str(self.model_path)!r} is damaged: {error}. Move it away, and train on.") from error
+        model.compile()
+        return model
+
+    def load_corpus(self) -> Corpus:
+        """Reads the run's corpus again.
+
+        Raises:
+            FileNotFoundError: If a file is no longer there.
+            ValueError: If its text has changed.
+        """
+        corpus = read_corpus(self.corpus_names)
+        if checksum(corpus) != self.checksum:
+            raise ValueError(
+                f"The corpus of {str(self.path)!r}, {', '.join(self.corpus_names)}, is not the text that the run was "
+                f"trained on: its SHA-256 is {checksum(corpus)}, and was {self.checksum}. Bring that text back."
+            )
+        return corpus

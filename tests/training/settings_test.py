@@ -1,0 +1,30 @@
+import pytest
+
+from kerasrnn.training import Settings
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"cell": "rnn"}, "cell must be one of lstm, gru, simple_rnn, but is 'rnn'"),
+        ({"schedule": "linear"}, "schedule must be one of cosine, constant, but is 'linear'"),
+        ({"units": 0}, "units must be an integer of at least 1, but is 0"),
+        ({"layers": 1.5}, "layers must be an integer of at least 1, but is 1.5"),
+        ({"epochs": True}, "epochs must be an integer of at least 1, but is True"),
+        ({"batch_size": -1}, "batch_size must be"),
+        ({"num_steps": None}, "num_steps must be"),
+        ({"seed": -1}, "seed must be an integer of at least 0, but is -1"),
+        ({"learning_rate": float("nan")}, "learning_rate must be a positive number, but is nan"),
+        ({"clip_norm": -1.0}, "clip_norm must be a number of at least 0"),
+    ],
+)
+def test_values_out_of_range(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**wrong)
+
+
+def test_only_more_epochs_may_differ():
+    earlier = Settings(units=8, epochs=4)
+    assert Settings(units=8, epochs=9).differences(earlier) == []
+    assert Settings(units=8, epochs=3).differences(earlier) == ["epochs: 3, was 4"]
+    assert Settings(cell="gru", units=9, epochs=9).differences(earlier) == ["cell: gru, was lstm", "units: 9, was 8"]
