@@ -166,7 +166,7 @@ def test_token_ids_outside_the_vocabulary_are_refused(bad, embedding):
      ({"vocabulary_size": 9, "embedding": 4, "tie_embeddings": True}, "tie_embeddings"),
      ({"vocabulary_size": 9, "embedding": "one_hot", "tie_embeddings": True}, "tie_embeddings"),
      ({"vocabulary_size": 9, "cells": []}, "cells")],
-    ids=str,
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else str(value),
 )  # fmt: skip
 def test_construction_refuses_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -85,7 +85,7 @@ def test_bad_arguments_are_refused_at_once_and_by_name(session, arguments, error
      ({"token_ids": [[1.5]]}, "token_ids: expected int32; received float64"), ({"token_ids": [1]}, r"shape \(None, None\)"),
      ({"token_ids": [[1], [2]]}, "one batch size"), ({"state_0_h": np.zeros((1, 3), "f4")}, "state_0_h: expected shape"),
      ({"extra": 1}, "expected inputs")],
-    ids=str,
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else str(value),
 )  # fmt: skip
 def test_step_refuses_bad_inputs_by_name(session, change, message):
     with pytest.raises(ValueError, match=message):
