@@ -1,7 +1,7 @@
 # Needs python3 (3.11 or newer) and nothing else; another one: make test PYTHON=python3.12
 
 PYTHON ?= python3
-PYTEST := .venv/bin/python -m pytest -n 2 -q
+PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile -q
 
 .PHONY: help demo test test-all clean
 

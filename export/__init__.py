@@ -5,9 +5,12 @@ The writers import TensorFlow when they are first used; `kerasrnn.export.runtime
 
 import importlib
 
-__all__ = ["export_onnx", "export_saved_model", "runtime"]
+__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "read_manifest", "runtime"]
 
 _HOMES = {
+    "ArtefactError": "kerasrnn.export._manifest",
+    "ParityError": "kerasrnn.export.writers._verification",
+    "read_manifest": "kerasrnn.export._manifest",
     "export_onnx": "kerasrnn.export.writers.onnx_artefact",
     "export_saved_model": "kerasrnn.export.writers.saved_model_artefact",
 }

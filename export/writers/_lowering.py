@@ -5,6 +5,7 @@ with known shapes, tf2onnx converts everything around it, and `lower_markers` pu
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,26 +22,28 @@ _DOMAIN = "kerasrnn"
 
 @contextlib.contextmanager
 def recurrences_as_markers(model: keras.Model) -> Iterator[dict[str, Recurrence]]:
-    """While it is open, the model's plain recurrences trace as markers; gives the markers' recurrences by name."""
+    """While it is open, the model's plain recurrences trace as markers; gives the markers' recurrences by name.
+
+    The others trace as Keras's own loop, which is the one that tf2onnx can convert.
+    """
     markers: dict[str, Recurrence] = {}
-    patched = []
-    for layer in model._flatten_layers():
-        recurrence = recurrence_of(layer.cell) if isinstance(layer, keras.layers.RNN) else None
-        if recurrence is not None:
-            # On the instance, past Keras's tracking; other models and threads see nothing of it.
-            layer.__dict__["inner_loop"] = _marker_loop(layer, layer.inner_loop, recurrence, markers)
-            patched.append(layer)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    for layer in layers:
+        # On the instance, past Keras's tracking; other models and threads see nothing of it.
+        layer.__dict__["inner_loop"] = _traced_loop(layer, recurrence_of(layer.cell), markers)
     try:
         yield markers
     finally:
-        for layer in patched:
+        for layer in layers:
             del layer.__dict__["inner_loop"]
 
 
-def _marker_loop(layer: Any, original: Any, recurrence: Recurrence, markers: dict[str, Recurrence]) -> Any:
+def _traced_loop(layer: Any, recurrence: Recurrence | None, markers: dict[str, Recurrence]) -> Any:
+    keras_loop = functools.partial(keras.layers.RNN.inner_loop, layer)
+
     def inner_loop(sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
-        if mask is not None or training:
-            return original(sequences, initial_state, mask=mask, training=training)
+        if recurrence is None or mask is not None:
+            return keras_loop(sequences, initial_state, mask=mask, training=training)
         name = f"recurrence_{len(markers)}"
         markers[name] = recurrence
         sequences = tf.reverse(sequences, [1]) if layer.go_backwards else sequences

@@ -33,9 +33,7 @@ def export(
     Example:  kerasrnn export runs/moby --out runs/moby/export
     """
     load_tensorflow()
-    from kerasrnn.export import export_onnx, export_saved_model
-    from kerasrnn.export._manifest import read_manifest
-    from kerasrnn.export.writers._verification import ParityError
+    from kerasrnn.export import ParityError, export_onnx, export_saved_model, read_manifest
     from kerasrnn.training import RunFolder
 
     console = Console(highlight=False)

@@ -19,7 +19,7 @@ def inspect(
 
     Example:  kerasrnn inspect runs/moby/export/onnx
     """
-    from kerasrnn.export._manifest import read_manifest
+    from kerasrnn.export import read_manifest
 
     folder = find_artefact(folder)
     manifest = read_manifest(folder)

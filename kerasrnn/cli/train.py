@@ -76,6 +76,6 @@ def train(
     if result.stopped_by:
         console.print(f"Stopped by the {result.stopped_by} after {result.epochs} of {epochs} epochs; the same command goes on.")
     else:
-        console.print(f"All {epochs} epochs are complete; --epochs with a larger number goes on.")
+        console.print(f"{result.epochs} of {epochs} epochs are complete; --epochs with a larger number goes on.")
     console.print(f"The best model is {result.run.model_path}, the curves are {out / 'curves.png'}.")
     console.print(f"Next: kerasrnn evaluate {out}  or  kerasrnn generate {out}", style="dim")
