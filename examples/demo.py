@@ -104,8 +104,8 @@ def train(model: kerasrnn.models.LanguageModel, corpus: kerasrnn.data.Corpus, mi
     validation = kerasrnn.data.language_model_dataset(corpus.validation, model.tokenizer, BATCH_SIZE, NUM_STEPS, shuffle=False)
     model.compile(jit_compile=True)
     speed = batches_per_second(model, windows)
-    # Validating needs no gradients, a third of the work; some time goes to samples and to compiling.
-    batches = 0.95 * speed * (end - time.monotonic()) - EPOCHS * len(validation) / 3
+    # Validating needs no gradients, a third of the work; the rest goes to compiling, and to a machine that slows down.
+    batches = 0.8 * speed * (end - time.monotonic()) - EPOCHS * len(validation) / 3
     steps_per_epoch = max(1, int(batches / EPOCHS))
     learning_rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * steps_per_epoch)
     model.compile(

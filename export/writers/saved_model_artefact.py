@@ -1,5 +1,8 @@
 """The SavedModel artefact: a version folder for TensorFlow Serving, and the manifest with its proof."""
 
+import contextlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +52,26 @@ def export_saved_model(model: keras.Model, path: Any, samples: Any = None, verbo
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         tf.saved_model.save(module, folder, {"serving_default": concrete["forward"], **concrete}, options)
         about = description(model, signatures)
-        loaded = tf.saved_model.load(folder)
+        with _without_warnings():
+            loaded = tf.saved_model.load(folder)
         candidate = {name: _served_function(loaded, name, signatures[name]) for name in signatures}
         checks = verify(keras_functions(signatures), candidate, samples, [(s["name"], s["size"]) for s in about["states"]])
         if verbose:
             print(table(checks))
         write_manifest(folder, {"kind": "saved_model", **about, "parity": as_json(checks)})
     return version
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    """TensorFlow warns on loading that gradients are missing: they were left out on purpose."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _served_function(loaded: Any, name: str, signature: Signature) -> Function:
