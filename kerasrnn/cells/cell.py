@@ -22,6 +22,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         gates: names of the blocks of `units` columns in the kernels, in order.
         state_names: names of the states, each (batch, units); states[0] is what `recurrent_kernel` multiplies.
         additive: whether `pointwise` uses x and h only as `x + h`; the scan then stores just the sum.
+        recurrent: whether there is a recurrent product; without, `pointwise` is given h=None.
 
     Args:
         units: positive integer, the width of each state.
@@ -57,6 +58,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
     gates: ClassVar[tuple[str, ...]] = ("h",)
     state_names: ClassVar[tuple[str, ...]] = ("h",)
     additive: ClassVar[bool] = False
+    recurrent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -80,6 +82,8 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
             raise ValueError(
                 f"Received an invalid value for argument `units`, expected a positive integer, got {units!r}."
             )
+        if recurrent_dropout and not self.recurrent:
+            raise ValueError(f"recurrent_dropout: {type(self).__name__} has no recurrent product to drop inputs of; use dropout")
         implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
         self.units = int(units)
@@ -118,13 +122,15 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
-        self.recurrent_kernel = self.add_weight(
-            shape=(self.units, width),
-            name="recurrent_kernel",
-            initializer=self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-        )
+        self.recurrent_kernel = None
+        if self.recurrent:
+            self.recurrent_kernel = self.add_weight(
+                shape=(self.units, width),
+                name="recurrent_kernel",
+                initializer=self.recurrent_initializer,
+                regularizer=self.recurrent_regularizer,
+                constraint=self.recurrent_constraint,
+            )
         self.bias = self.build_bias(width) if self.use_bias else None
         self.build_pointwise()
 
@@ -156,7 +162,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         input_masks = self.get_dropout_mask(inputs) if training else None
         recurrent_masks = self.get_recurrent_dropout_mask(states[0]) if training else None
         x = self.project(inputs, input_masks)
-        h = self._product(states[0], self.recurrent_kernel, recurrent_masks)
+        h = None if self.recurrent_kernel is None else self._product(states[0], self.recurrent_kernel, recurrent_masks)
         output, new_states = self.pointwise(x, h, states)
         return output, (new_states if nested else new_states[0])
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers.zoneout import with_zoneout
-from kerasrnn.scan import TRUNCATIONS, fused_scan, state_gradient_scale
+from kerasrnn.scan import TRUNCATIONS, fused_scan, linear_scan, state_gradient_scale
 
 # What this layer has beside keras.layers.RNN's arguments, with the values that switch it off.
 _EXTRAS = {
@@ -124,6 +124,9 @@ class RNN(keras.layers.RNN):
                 f"received the cell {self.cell} and unroll={self.unroll}"
             )
 
+        if self.weight_drop and not self.cell.recurrent:
+            raise ValueError(f"weight_drop: needs a cell with a recurrent kernel; {type(self.cell).__name__} has none")
+
     def _fits_scan(self) -> bool:
         return getattr(self.cell, "has_one_recurrent_product", False) and not self.unroll
 
@@ -202,6 +205,12 @@ class RNN(keras.layers.RNN):
         if self.go_backwards:
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
         x = cell.project(tf.cast(x, cell.compute_dtype), dropout)
+        scale = None
+        if training and self.truncate is not None:
+            seed = self.seed_generator.next() if self.truncation == "randomized" else None
+            scale = state_gradient_scale(tf.shape(x)[0], self.truncate, self.truncation, seed)
+        if hasattr(cell, "coefficients") and not self.zoneout:
+            return self._results(*self._linear_scan(x, states, mask, scale), mask)
         variables = _variables_read_by_pointwise(cell, x, states)
 
         def step(x: Any, h: Any, states: list[Any], weights: list[Any], t: Any) -> Any:
@@ -219,10 +228,6 @@ class RNN(keras.layers.RNN):
             kernel = tf.convert_to_tensor(kernel)
             if training and self.weight_drop:
                 kernel = keras.random.dropout(kernel, self.weight_drop, seed=self.seed_generator)
-        scale = None
-        if training and self.truncate is not None:
-            seed = self.seed_generator.next() if self.truncation == "randomized" else None
-            scale = state_gradient_scale(tf.shape(x)[0], self.truncate, self.truncation, seed)
         outputs, last_states = fused_scan(
             step,
             x,
@@ -237,6 +242,25 @@ class RNN(keras.layers.RNN):
             checkpoint_steps=self.checkpoint_steps if training else None,
             keep_for_gradient=training,
         )
+        return self._results(outputs, last_states, mask)
+
+    def _linear_scan(self, x: Any, states: list[Any], mask: Any, scale: Any) -> tuple[Any, list[Any]]:
+        a, b = self.cell.coefficients(x)
+        if mask is not None:
+            a, b = tf.where(mask[:, :, None], a, tf.ones((), a.dtype)), tf.where(mask[:, :, None], b, tf.zeros((), b.dtype))
+        accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
+        associative = bool(accelerators) and a.shape[0] is not None
+        hs = linear_scan(a, b, states[0], state_gradient_scale=scale, associative=associative)
+        last = tf.concat([states[0][None], hs[-1:]], axis=0)[-1]
+        if mask is not None:
+            begun = tf.math.cumsum(tf.cast(mask, tf.int32)) > 0
+            hs = tf.where(begun[:, :, None], hs, tf.zeros((), hs.dtype))
+        if not self.return_sequences:
+            hs = tf.concat([tf.zeros_like(states[0])[None], hs[-1:]], axis=0)[-1]
+        return hs, [last]
+
+    def _results(self, outputs: Any, last_states: list[Any], mask: Any) -> Any:
+        """What Keras's inner_loop returns, from a scan's outputs (of all steps, or of the last one)."""
         if not self.return_sequences:
             if mask is not None and self.zero_output_for_mask:
                 outputs = tf.where(mask[-1][:, None], outputs, tf.zeros((), outputs.dtype))

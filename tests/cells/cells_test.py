@@ -5,7 +5,17 @@ import numpy as np
 import pytest
 from reference import cells as reference
 
-from kerasrnn.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
+from kerasrnn.cells import (
+    Cell,
+    GRUCell,
+    IndRNNCell,
+    LayerNormLSTMCell,
+    LSTMCell,
+    MinGRUCell,
+    RGLRUCell,
+    SimpleRNNCell,
+    SRUCell,
+)
 
 UNITS, FEATURES, BATCH = 4, 3, 2
 
@@ -49,6 +59,36 @@ def test_step_equals_the_equations(name):
         output, (new_h,) = cell(inputs, [h])
     np.testing.assert_allclose(output, expected_h, rtol=1e-5)
     np.testing.assert_allclose(new_h, expected_h, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("cell", "equations", "num_states"),
+    [(LayerNormLSTMCell, reference.layer_norm_lstm, 2), (IndRNNCell, reference.ind_rnn, 1), (SRUCell, reference.sru, 1),
+     (MinGRUCell, reference.min_gru, 1), (RGLRUCell, reference.rg_lru, 1)],
+)  # fmt: skip
+def test_step_of_the_other_cells_equals_the_equations(cell, equations, num_states):
+    cell = built(cell)
+    inputs = distinct((BATCH, FEATURES), 1.0)
+    states = [distinct((BATCH, UNITS), scale) for scale in (0.7, 0.9)[:num_states]]
+    expected = equations(inputs, *states, *(np.asarray(w, np.float64) for w in cell.get_weights()))
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    output, new_states = cell(inputs, states)
+    np.testing.assert_allclose(output, expected[0], rtol=1e-5)
+    np.testing.assert_allclose(new_states[-1], expected[-1], rtol=1e-5)
+    config = cell.get_config()
+    assert type(cell).from_config(config).get_config() == config
+
+
+def test_a_cell_without_a_recurrent_product_has_no_recurrent_dropout():
+    with pytest.raises(ValueError, match="recurrent_dropout"):
+        MinGRUCell(3, recurrent_dropout=0.1)
+
+
+def test_decays_begin_where_the_paper_has_them():
+    cell = RGLRUCell(5)
+    cell.build((1, 3))
+    slowest, fastest = np.exp(-8 * np.log1p(np.exp(cell.decay.numpy())))[[-1, 0]]
+    assert (slowest, fastest) == (pytest.approx(0.999, abs=1e-4), pytest.approx(0.9, abs=1e-4))
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -7,7 +7,17 @@ import tensorflow as tf
 from keras import ops
 
 import kerasrnn
-from kerasrnn.cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
+from kerasrnn.cells import (
+    Cell,
+    GRUCell,
+    IndRNNCell,
+    LayerNormLSTMCell,
+    LSTMCell,
+    MinGRUCell,
+    RGLRUCell,
+    SimpleRNNCell,
+    SRUCell,
+)
 from kerasrnn.layers import RNN
 
 BATCH, TIME, FEATURES, UNITS = 3, 6, 5, 4
@@ -165,8 +175,8 @@ class Normalised(Cell):
 
 
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("cell", [Peephole, Normalised])
-def test_a_users_cell_gets_exact_gradients_for_its_own_weights(cell, mask):
+@pytest.mark.parametrize("cell", [Peephole, Normalised, LayerNormLSTMCell, IndRNNCell, SRUCell, MinGRUCell, RGLRUCell])
+def test_every_cell_s_scan_equals_its_plain_loop_in_all_gradients(cell, mask):
     ours = RNN(cell(UNITS), return_sequences=True, return_state=True)
     ours.build((BATCH, TIME, FEATURES))
     ours.built = True

@@ -38,3 +38,41 @@ def gru(inputs, h, kernel, recurrent_kernel, bias, reset_after):
     else:
         candidate = np.tanh(x[2] + (r * h) @ recurrent_kernel[:, blocks[2]])
     return z * h + (1 - z) * candidate
+
+
+def normalised(v, epsilon=1e-5):
+    return (v - v.mean(axis=-1, keepdims=True)) / np.sqrt(v.var(axis=-1, keepdims=True) + epsilon)
+
+
+def layer_norm_lstm(inputs, h, c, kernel, recurrent_kernel, bias, gains, memory_gain, memory_bias):
+    """Ba et al. (2016), equations of the LSTM in their appendix; gates in Keras's order i, f, c, o."""
+    z = gains[0] * normalised(inputs @ kernel) + gains[1] * normalised(h @ recurrent_kernel) + bias
+    i, f, g, o = np.split(z, 4, axis=-1)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return sigmoid(o) * np.tanh(memory_gain * normalised(c) + memory_bias), c
+
+
+def ind_rnn(inputs, h, kernel, bias, recurrent_weights):
+    """Li et al. (2018)."""
+    return np.maximum(inputs @ kernel + bias + recurrent_weights * h, 0)
+
+
+def sru(inputs, c, kernel, bias, peephole):
+    """Lei et al. (2018), equations 1 to 4; the columns are f, r, the candidate and the highway."""
+    x_f, x_r, x, highway = np.split(inputs @ kernel + bias, 4, axis=-1)
+    f, r = sigmoid(x_f + peephole[0] * c), sigmoid(x_r + peephole[1] * c)
+    c = f * c + (1 - f) * x
+    return r * c + (1 - r) * highway, c
+
+
+def min_gru(inputs, h, kernel, bias):
+    """Feng et al. (2024)."""
+    z, candidate = np.split(inputs @ kernel + bias, 2, axis=-1)
+    return (1 - sigmoid(z)) * h + sigmoid(z) * candidate
+
+
+def rg_lru(inputs, h, kernel, bias, decay):
+    """De et al. (2024), equations 1 to 4."""
+    r, i, x = np.split(inputs @ kernel + bias, 3, axis=-1)
+    a = np.exp(-8 * np.log1p(np.exp(decay)) * sigmoid(r))
+    return a * h + np.sqrt(1 - a**2) * (sigmoid(i) * x)
