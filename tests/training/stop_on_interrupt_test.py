@@ -7,6 +7,14 @@ from kerasrnn._backend import keras
 from kerasrnn.training import StopOnInterrupt, TimeLimit
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_as_in_a_terminal():
+    """A job in the background starts with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send(number, **when):
     """Sends this process a signal at a callback's hook."""
     return keras.callbacks.LambdaCallback(**{hook: lambda *_: signal.raise_signal(number) for hook in when})

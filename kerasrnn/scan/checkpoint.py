@@ -1,0 +1,74 @@
+"""The fused scan in segments: only the states between them are kept, and the rest is computed a second time."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from kerasrnn._backend import tf
+from kerasrnn.scan.loops import Forward, Gradients, Scan, written_array
+
+
+def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradients]]:
+    """The scan in segments of k steps after a first one of what is left over; keeps the states between segments."""
+    first = scan.steps % k
+    segments = scan.steps // k
+
+    def segment(i: Any, states: list[Any]) -> Scan:
+        start = first + i * k
+        part = lambda sequence: tf.ensure_shape(  # noqa: E731
+            tf.slice(sequence, [start, *[0] * (len(sequence.shape) - 1)], [k, *[-1] * (len(sequence.shape) - 1)]),
+            (k, *sequence.shape[1:]),
+        )
+        mask = None if scan.mask is None else part(scan.mask)
+        return replace(scan, x=part(scan.x), mask=mask, initial_states=states, start=start)
+
+    mask = None if scan.mask is None else scan.mask[:first]
+    head = replace(scan, x=scan.x[:first], mask=mask)
+    kept_head = head.forward(False)
+
+    def array(width: int) -> tf.TensorArray:
+        zeros = tf.zeros((k, tf.shape(scan.x)[1], width), scan.x.dtype)
+        return written_array(scan.x.dtype, segments, (k, scan.x.shape[1], width), zeros)
+
+    def forward_body(i: Any, states: list[Any], outputs: list[Any], starts: list[Any]) -> Any:
+        done = segment(i, states).forward(False)
+        starts = [a.write(i, s) for a, s in zip(starts, states)]
+        return i + 1, done.last_states, [a.write(i, done.outputs) for a in outputs], starts
+
+    _, last, outputs, starts = tf.while_loop(
+        lambda i, *_: i < segments,
+        forward_body,
+        [0, kept_head.last_states, [array(scan.output_size)] if scan.return_sequences else [],
+         [written_array(s.dtype, segments, s.shape, tf.zeros_like(s)) for s in scan.initial_states]],
+        maximum_iterations=segments,
+    )  # fmt: skip
+
+    def joined(head: Any, array: tf.TensorArray) -> Any:
+        parts = array.stack()[:segments]
+        return tf.concat([head, tf.reshape(parts, [segments * k, tf.shape(parts)[2], parts.shape[-1]])], axis=0)
+
+    def backward(d_outputs: Any, d_last: list[Any]) -> Gradients:
+        at_starts = [a.stack() for a in starts]
+        kernel = [] if scan.kernel is None else [tf.zeros_like(scan.kernel)]
+
+        def body(i: Any, d_states: list[Any], d_kernel: list[Any], d_weights: list[Any], d_x: Any) -> Any:
+            part = segment(i, [s[i] for s in at_starts])
+            d_part = None if d_outputs is None else d_outputs[part.start : part.start + k]
+            d = part.backward(part.forward(True), d_part, d_states)
+            d_weights = [total + more for total, more in zip(d_weights, d.weights)]
+            return i - 1, d.states, [total + d.kernel for total in d_kernel], d_weights, d_x.write(i, d.x)
+
+        _, d_states, d_kernel, d_weights, d_x = tf.while_loop(
+            lambda i, *_: i >= 0,
+            body,
+            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], array(scan.x.shape[-1])],
+            maximum_iterations=segments,
+        )
+        d = head.backward(head.forward(True), None if d_outputs is None else d_outputs[:first], d_states)
+        return Gradients(
+            joined(d.x, d_x), d_kernel[0] + d.kernel if kernel else None, d.states,
+            [total + more for total, more in zip(d_weights, d.weights)],
+        )  # fmt: skip
+
+    all_outputs = joined(kept_head.outputs, outputs[0]) if scan.return_sequences else None
+    return Forward(all_outputs, last, [], None), backward

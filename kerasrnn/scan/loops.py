@@ -1,0 +1,175 @@
+"""The two loops of the fused scan: forward over time, and backward with the gradients."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from kerasrnn._backend import tf
+
+# step(x, h, states, weights, t) -> (output, new_states); x, h: the two projections at time t, (batch, gates · units)
+Step = Callable[[Any, Any, list[Any], list[Any], Any], tuple[Any, list[Any]]]
+
+
+class Forward(NamedTuple):
+    """What the forward loop leaves, time-major."""
+
+    outputs: Any
+    last_states: list[Any]
+    states: list[Any]  # before each step and after the last: (time + 1, …); [] where nothing was kept
+    h: Any  # the recurrent projections, or x + h of an additive cell
+
+
+class Gradients(NamedTuple):
+    x: Any
+    kernel: Any
+    states: list[Any]
+    weights: list[Any]
+
+
+@dataclass
+class Scan:
+    """The two loops of one scan, or of one segment of it."""
+
+    step: Step
+    x: Any
+    kernel: Any
+    initial_states: list[Any]
+    weights: list[Any]
+    mask: Any
+    dropout_masks: list[Any]
+    additive: bool
+    carries_output: bool
+    output_is_state: bool
+    return_sequences: bool
+    gradient_scale: Any
+    start: Any  # the first step's place in the whole sequence
+
+    def forward(self, keep: bool) -> Forward:
+        stores_outputs = self.return_sequences and not (keep and self.output_is_state)
+
+        def body(t: Any, states: list[Any], outputs: list[Any], sequences: list[Any], kept: list[Any]) -> Any:
+            x, h = self.x[t], self._product(states[0])
+            if self.additive:
+                x, h = x + h, None
+            output, new_states = self._step(x, h, states, t)
+            if self.mask is not None:
+                new_states = [tf.where(self.mask[t][:, None], new, old) for new, old in zip(new_states, states)]
+                output = new_states[-1]
+            outputs = [a.write(t, output) for a in outputs]
+            sequences = [a.write(t + 1, s) for a, s in zip(sequences, new_states)]
+            kept = [a.write(t, x if self.additive else h) for a in kept]
+            return t + 1, new_states, outputs, sequences, kept
+
+        remembered = self.initial_states[: -1 if self.carries_output else None] if keep else []
+        sequences = [self._array(s.shape[-1], 1).write(0, s) for s in remembered]
+        outputs = [self._array(self.output_size)] if stores_outputs else []
+        kept = [self._array(self.x.shape[-1])] if keep and self.kernel is not None else []
+        _, last, outputs, sequences, kept = tf.while_loop(
+            lambda t, *_: t < self.steps,
+            body,
+            [0, self.initial_states, outputs, sequences, kept],
+            maximum_iterations=self.steps,
+        )
+        states = [a.stack() for a in sequences]
+        outputs = self._stack(outputs[0]) if outputs else states[0][1:] if self.return_sequences else None
+        return Forward(outputs, last, states, self._stack(kept[0]) if kept else None)
+
+    def backward(self, kept: Forward, d_outputs: Any, d_last: list[Any]) -> Gradients:
+        both = [kept.h] if self.additive else [self.x] if self.kernel is None else [self.x, kept.h]
+        transposed_kernels = [tf.transpose(k) for k in self._kernels]  # once: in the loop it costs a third of the speed
+        zero = tf.zeros((), self.x.dtype)
+
+        def body(t: Any, d_states: list[Any], d_weights: list[Any], arrays: list[Any]) -> Any:
+            projections, states = [p[t] for p in both], [s[t] for s in kept.states]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([projections, states, self.weights])
+                # The output that is carried as a state is never read by the step.
+                carried = [tf.zeros_like(d_states[-1])] if self.carries_output else []
+                output, new_states = self._step(projections[0], *(projections[1:] or [None]), [*states, *carried], t)
+            targets, d_targets = new_states, d_states
+            if self.return_sequences and self.carries_output:
+                d_targets = d_states = [*d_states[:-1], d_states[-1] + d_outputs[t]]
+            elif self.return_sequences:
+                targets, d_targets = [output, *new_states], [d_outputs[t], *d_states]
+            if self.mask is not None:
+                unmasked = self.mask[t][:, None]
+                d_targets = [tf.where(unmasked, d, zero) for d in d_targets]
+            d_projections, d_before, d_step = tape.gradient(
+                targets, [projections, states, self.weights], output_gradients=d_targets, unconnected_gradients="zero"
+            )
+            if self.kernel is not None:
+                d_before[0] += self._product_gradient(d_projections[-1], transposed_kernels)
+            if self.carries_output:
+                d_before = [*d_before, tf.zeros_like(d_states[-1])]
+            if self.mask is not None:
+                d_before = [d + tf.where(unmasked, zero, passed_by) for d, passed_by in zip(d_before, d_states)]
+            if self.gradient_scale is not None:
+                scale = tf.cast(self.gradient_scale[self.start + t], self.x.dtype)
+                d_before = [scale * d for d in d_before]
+            d_weights = [total + d for total, d in zip(d_weights, d_step)]
+            return t - 1, d_before, d_weights, [a.write(t, d) for a, d in zip(arrays, d_projections)]
+
+        _, d_initial, d_weights, arrays = tf.while_loop(
+            lambda t, *_: t >= 0,
+            body,
+            [self.steps - 1, d_last, [tf.zeros_like(w) for w in self.weights], [self._array(self.x.shape[-1]) for _ in both]],
+            maximum_iterations=self.steps,
+        )
+        d_projections = [self._stack(a) for a in arrays]
+        d_kernel = self._kernel_gradient(kept.states[0][:-1], d_projections[-1]) if self._kernels else None
+        return Gradients(d_projections[0], d_kernel, d_initial, d_weights)
+
+    def _step(self, x: Any, h: Any, states: list[Any], t: Any) -> tuple[Any, list[Any]]:
+        if self.additive:
+            h = tf.zeros((), self.x.dtype)  # x is the sum
+        return self.step(x, h, states, self.weights, self.start + t)
+
+    @property
+    def _kernels(self) -> list[Any]:
+        """The recurrent kernel, in one block, or in a block a gate where each has a dropout mask of its own."""
+        if self.kernel is None:
+            return []
+        return tf.split(self.kernel, len(self.dropout_masks) or 1, axis=-1)
+
+    def _product(self, state: Any) -> Any:
+        if self.kernel is None:
+            return None
+        masked = [state * m for m in self.dropout_masks] or [state]
+        products = [tf.matmul(s, k) for s, k in zip(masked, self._kernels)]
+        return products[0] if len(products) == 1 else tf.concat(products, axis=-1)
+
+    def _product_gradient(self, d_h: Any, transposed_kernels: list[Any]) -> Any:
+        blocks = tf.split(d_h, len(transposed_kernels), axis=-1)
+        products = [tf.matmul(d, k) for d, k in zip(blocks, transposed_kernels)]
+        if self.dropout_masks:
+            products = [p * m for p, m in zip(products, self.dropout_masks)]
+        return tf.add_n(products)
+
+    def _kernel_gradient(self, states: Any, d_h: Any) -> Any:
+        masked = [states * m for m in self.dropout_masks] or [states]
+        blocks = tf.split(d_h, len(masked), axis=-1)
+        return tf.concat([tf.matmul(_rows(s), _rows(d), transpose_a=True) for s, d in zip(masked, blocks)], axis=-1)
+
+    @property
+    def steps(self) -> Any:
+        return tf.shape(self.x)[0]
+
+    @property
+    def output_size(self) -> int:
+        return self.initial_states[-1 if self.carries_output else 0].shape[-1]
+
+    def _array(self, width: int, more: int = 0) -> tf.TensorArray:
+        shape = (self.x.shape[1], width)
+        return written_array(self.x.dtype, self.steps + more, shape, tf.zeros((tf.shape(self.x)[1], width), self.x.dtype))
+
+    def _stack(self, array: tf.TensorArray) -> Any:
+        return array.stack()[: self.steps]
+
+
+def written_array(dtype: Any, size: Any, element_shape: Any, zeros: Any) -> tf.TensorArray:
+    """A TensorArray of at least one element, that one written: stacking one of none, or none written, fails in a graph."""
+    return tf.TensorArray(dtype, size=tf.maximum(size, 1), element_shape=element_shape).write(0, zeros)
+
+
+def _rows(sequence: Any) -> Any:
+    return tf.reshape(sequence, [-1, sequence.shape[-1]])
