@@ -107,6 +107,7 @@ def measure(cell: str, size: str, backward: bool, repeats: int) -> dict[str, Any
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
+            time.sleep(0.3)  # the threads of OpenMP spin on for 0.2 s, and would slow whoever comes next
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     batch, steps, features, units = shape
     flops = (3 if backward else 1) * 2 * batch * steps * (features + units) * GATES[cell] * units
