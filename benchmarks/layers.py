@@ -168,7 +168,7 @@ def main() -> None:
                 size, *times, f"{result['keras ÷ ours']:.2f}", f"{torch_ratio:.2f}" if torch_ratio else "–",
                 f"{result['share']:.0%}",
             )  # fmt: skip
-        Console().print(table)
+        Console(width=110).print(table)
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(results, file, indent=1)
