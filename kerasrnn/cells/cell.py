@@ -16,7 +16,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         output, new_states = pointwise(x, h, states)          row by row: the equations of the paper
 
     A subclass names its `gates` and `state_names` and writes `pointwise`; `call`, dropout and serialisation follow.
-    The result is an ordinary Keras cell: it works in `keras.layers.RNN`, and in `kerasrnn.layers.RNN` it is fast.
+    The result is an ordinary Keras cell: it works in `keras.layers.RNN`, and in `kerasrnn.layers.RNN` it runs in the fused scan.
 
     Class attributes:
         gates: names of the blocks of `units` columns in the kernels, in order.

@@ -1,4 +1,4 @@
-"""`keras.layers.GRU`, faster."""
+"""`keras.layers.GRU` in the fused scan."""
 
 from kerasrnn._backend import keras
 from kerasrnn.cells import GRUCell

@@ -1,4 +1,4 @@
-"""`keras.layers.LSTM`, faster."""
+"""`keras.layers.LSTM` in the fused scan."""
 
 from kerasrnn._backend import keras
 from kerasrnn.cells import LSTMCell

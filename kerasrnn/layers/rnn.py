@@ -1,5 +1,6 @@
 """The recurrent layer: `keras.layers.RNN`, with the fused scan where the cell allows it."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -7,21 +8,9 @@ from kerasrnn._backend import keras, tf
 from kerasrnn.layers.zoneout import with_zoneout
 from kerasrnn.scan import TRUNCATIONS, fused_scan, linear_scan, state_gradient_scale
 
-# What this layer has beside keras.layers.RNN's arguments, with the values that switch it off.
-_EXTRAS = {
-    "truncate": None,
-    "truncation": "regular",
-    "checkpoint_steps": None,
-    "weight_drop": 0.0,
-    "zoneout": 0.0,
-    "trainable_initial_state": False,
-    "seed": None,
-}
-
-
 @keras.saving.register_keras_serializable(package="kerasrnn")
 class RNN(keras.layers.RNN):
-    """A cell over time: `keras.layers.RNN`, about twice as fast for cells that state their structure.
+    """A cell over time: `keras.layers.RNN`, in a fused scan for cells that state their structure.
 
     Arguments, call arguments, weights, saved files and results are those of `keras.layers.RNN`. Cells of
     `kerasrnn.cells` (and any subclass of `kerasrnn.cells.Cell`) run in the fused scan; other cells, stacks of cells
@@ -117,7 +106,7 @@ class RNN(keras.layers.RNN):
                 raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)!r}")
         if self.truncation not in TRUNCATIONS:
             raise ValueError(f"truncation: expected one of {TRUNCATIONS}; received {self.truncation!r}")
-        used = [n for n in ("truncate", "checkpoint_steps", "weight_drop", "zoneout") if getattr(self, n) != _EXTRAS[n]]
+        used = [n for n in ("truncate", "checkpoint_steps", "weight_drop", "zoneout") if getattr(self, n)]
         if used and not self._fits_scan():
             raise ValueError(
                 f"{', '.join(used)}: needs a cell of kerasrnn.cells with one recurrent product and unroll=False; "
@@ -191,7 +180,7 @@ class RNN(keras.layers.RNN):
         recurrent_dropout = keras.tree.flatten(recurrent_dropout)
         if not tf.executing_eagerly():
             return self._scan(sequences, states, mask, dropout, recurrent_dropout, training)
-        # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer, and faster.
+        # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer.
         if not hasattr(self, "_scan_function"):
             self._scan_function = _untracked(tf.function(self._scan, reduce_retracing=True))
         return self._scan_function(sequences, states, mask, dropout, recurrent_dropout, bool(training))
@@ -272,8 +261,9 @@ class RNN(keras.layers.RNN):
 
     def get_config(self) -> dict[str, Any]:
         # Only what is switched on: so keras.layers can read the configuration of a layer that uses none of it.
-        extras = {name: getattr(self, name) for name, default in _EXTRAS.items() if getattr(self, name) != default}
-        return {**super().get_config(), **extras}
+        ours = inspect.signature(RNN).parameters
+        own = ours.keys() - inspect.signature(keras.layers.RNN).parameters.keys()
+        return {**super().get_config(), **{n: getattr(self, n) for n in own if getattr(self, n) != ours[n].default}}
 
 
 def _variables_read_by_pointwise(cell: Any, x: Any, states: list[Any]) -> list[keras.Variable]:

@@ -1,4 +1,4 @@
-"""`keras.layers.SimpleRNN`, faster."""
+"""`keras.layers.SimpleRNN` in the fused scan."""
 
 from kerasrnn._backend import keras
 from kerasrnn.cells import SimpleRNNCell

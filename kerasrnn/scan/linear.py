@@ -15,7 +15,7 @@ def linear_scan(a: Any, b: Any, initial: Any, *, state_gradient_scale: Any = Non
         initial: h before the first step, (batch, units).
         state_gradient_scale: (time,) factors of the gradient that step t passes to step t − 1, or None for all 1.
         associative: whether to compute in about log₂(time) parallel sweeps (for accelerators) instead of step by step
-            (on CPUs three to six times faster); needs a number of steps known in advance.
+            (on CPUs, which have no use for the parallelism); needs a number of steps known in advance.
 
     Returns:
         (time, batch, units).

@@ -113,12 +113,10 @@ def test_weight_drop_is_one_dropout_of_the_kernel_a_batch():
     plain = layer_of(GRUCell)
     dropped = keras.random.dropout(plain.cell.recurrent_kernel, 0.5, seed=keras.random.SeedGenerator(3))
     np.testing.assert_array_equal(layer(X, training=False), plain(X))
-    gradient_of_kept = gradients(layer_of(GRUCell))  # shapes only
     plain.cell.recurrent_kernel.assign(dropped)
     np.testing.assert_allclose(received[0], gradients(plain)[0], atol=1e-12)
     scale = np.where(dropped == 0, 0, 2.0)
     np.testing.assert_allclose(received[3], scale * gradients(plain)[3], atol=1e-12)
-    assert gradient_of_kept[3].shape == received[3].shape
 
 
 @pytest.mark.parametrize("cell", [LSTMCell, GRUCell])

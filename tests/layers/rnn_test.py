@@ -127,8 +127,6 @@ def test_gradients_equal_finite_differences_in_float64():
     def loss():
         return tf.reduce_sum(tf.sin(layer(tf.constant(x), training=True)))
 
-    with tf.GradientTape() as tape:
-        value = loss()
     for variable in layer.trainable_weights:
         start = variable.numpy()
         direction = np.random.default_rng(1).standard_normal(start.shape)
