@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from kerasrnn._backend import keras
+from kerasrnn._backend import keras, tf
 from kerasrnn.cells._keras import DropoutRNNCell
 
 ops = keras.ops
@@ -149,8 +149,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
 
     def project(self, inputs: Any, masks: Any = None) -> Any:
         """inputs · kernel + bias, for one step (batch, features) or all (…, features); masks as in dropout."""
-        x = self._product(inputs, self.kernel, masks)
-        return x if self.bias is None else x + self.bias
+        return self._affine(inputs, self.bias, masks)
 
     def pointwise(self, x: Any, h: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         """The step after its two products, row by row: returns the output and the new states."""
@@ -165,6 +164,11 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         h = None if self.recurrent_kernel is None else self._product(states[0], self.recurrent_kernel, recurrent_masks)
         output, new_states = self.pointwise(x, h, states)
         return output, (new_states if nested else new_states[0])
+
+    def _affine(self, inputs: Any, bias: Any, masks: Any) -> Any:
+        x = self._product(inputs, self.kernel, masks)
+        # Not `x + bias`, whose gradient takes four times as long on a CPU.
+        return x if bias is None else tf.nn.bias_add(x, bias)
 
     def _product(self, inputs: Any, kernel: Any, masks: Any) -> Any:
         """inputs · kernel, each gate's inputs dropped by its own mask where there are several."""

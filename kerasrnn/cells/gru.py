@@ -81,10 +81,8 @@ class GRUCell(Cell):
         )
 
     def project(self, inputs: Any, masks: Any = None) -> Any:
-        x = self._product(inputs, self.kernel, masks)
-        if self.bias is None:
-            return x
-        return x + (self.bias[0] if self.reset_after else self.bias)
+        reset_after = self.bias is not None and self.reset_after
+        return self._affine(inputs, self.bias[0] if reset_after else self.bias, masks)
 
     def pointwise(self, x: Any, h: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         (previous,) = states

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from kerasrnn._backend import tf
-from kerasrnn.scan.loops import Forward, Gradients, Scan, written_array
+from kerasrnn.scan.lists import empty_list, stacked
+from kerasrnn.scan.loops import Forward, Gradients, Scan
 
 
 def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradients]]:
@@ -26,9 +27,9 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
     head = replace(scan, x=scan.x[:first], mask=mask)
     kept_head = head.forward(False)
 
-    def array(width: int) -> tf.TensorArray:
-        zeros = tf.zeros((k, tf.shape(scan.x)[1], width), scan.x.dtype)
-        return written_array(scan.x.dtype, segments, (k, scan.x.shape[1], width), zeros)
+    # Like a sequence of segments; only its shape is read.
+    segmented = tf.zeros((0, k, *tf.unstack(tf.shape(scan.x)[1:])), scan.x.dtype)
+    segmented = tf.ensure_shape(segmented, (0, k, *scan.x.shape[1:]))
 
     def forward_body(i: Any, states: list[Any], outputs: list[Any], starts: list[Any]) -> Any:
         done = segment(i, states).forward(False)
@@ -38,21 +39,20 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
     _, last, outputs, starts = tf.while_loop(
         lambda i, *_: i < segments,
         forward_body,
-        [0, kept_head.last_states, [array(scan.output_size)] if scan.return_sequences else [],
-         [written_array(s.dtype, segments, s.shape, tf.zeros_like(s)) for s in scan.initial_states]],
+        [0, kept_head.last_states, [empty_list(segmented, segments, scan.output_size)] if scan.return_sequences else [],
+         [empty_list(s[None], segments) for s in scan.initial_states]],
         maximum_iterations=segments,
     )  # fmt: skip
 
     def joined(head: Any, array: tf.TensorArray) -> Any:
-        parts = array.stack()[:segments]
+        parts = stacked(array, segmented, head.shape[-1])
         return tf.concat([head, tf.reshape(parts, [segments * k, tf.shape(parts)[2], parts.shape[-1]])], axis=0)
 
     def backward(d_outputs: Any, d_last: list[Any]) -> Gradients:
-        at_starts = [a.stack() for a in starts]
         kernel = [] if scan.kernel is None else [tf.zeros_like(scan.kernel)]
 
         def body(i: Any, d_states: list[Any], d_kernel: list[Any], d_weights: list[Any], d_x: Any) -> Any:
-            part = segment(i, [s[i] for s in at_starts])
+            part = segment(i, [a.read(i) for a in starts])
             d_part = None if d_outputs is None else d_outputs[part.start : part.start + k]
             d = part.backward(part.forward(True), d_part, d_states)
             d_weights = [total + more for total, more in zip(d_weights, d.weights)]
@@ -61,7 +61,7 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
         _, d_states, d_kernel, d_weights, d_x = tf.while_loop(
             lambda i, *_: i >= 0,
             body,
-            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], array(scan.x.shape[-1])],
+            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], empty_list(segmented, segments)],
             maximum_iterations=segments,
         )
         d = head.backward(head.forward(True), None if d_outputs is None else d_outputs[:first], d_states)
@@ -71,4 +71,4 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
         )  # fmt: skip
 
     all_outputs = joined(kept_head.outputs, outputs[0]) if scan.return_sequences else None
-    return Forward(all_outputs, last, [], None), backward
+    return Forward(all_outputs, last, None, [], []), backward

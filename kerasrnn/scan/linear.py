@@ -3,6 +3,7 @@
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.scan.lists import empty_list, stacked
 
 
 def linear_scan(a: Any, b: Any, initial: Any, *, state_gradient_scale: Any = None, associative: bool = False) -> Any:
@@ -55,14 +56,15 @@ def linear_scan(a: Any, b: Any, initial: Any, *, state_gradient_scale: Any = Non
 
 def _sequential(a: Any, b: Any, initial: Any) -> Any:
     steps = tf.shape(a)[0]
-    array = tf.TensorArray(a.dtype, size=tf.maximum(steps, 1), element_shape=a.shape[1:]).write(0, tf.zeros_like(initial))
 
-    def body(t: Any, h: Any, array: tf.TensorArray) -> Any:
+    def body(t: Any, h: Any, states: tf.TensorArray) -> Any:
         h = a[t] * h + b[t]
-        return t + 1, h, array.write(t, h)
+        return t + 1, h, states.write(t, h)
 
-    *_, array = tf.while_loop(lambda t, *_: t < steps, body, [0, initial, array], maximum_iterations=steps)
-    return array.stack()[:steps]
+    *_, states = tf.while_loop(
+        lambda t, *_: t < steps, body, [0, initial, empty_list(a, steps)], maximum_iterations=steps
+    )
+    return stacked(states, a)
 
 
 def _associative(a: Any, b: Any, initial: Any) -> Any:

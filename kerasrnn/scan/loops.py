@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from kerasrnn._backend import tf
+from kerasrnn.scan.lists import empty_list, stacked, unstacked
 
 # step(x, h, states, weights, t) -> (output, new_states); x, h: the two projections at time t, (batch, gates · units)
 Step = Callable[[Any, Any, list[Any], list[Any], Any], tuple[Any, list[Any]]]
 
 
 class Forward(NamedTuple):
-    """What the forward loop leaves, time-major."""
+    """What the forward loop leaves: sequences (time, …), and lists of steps for the backward loop to read."""
 
     outputs: Any
     last_states: list[Any]
-    states: list[Any]  # before each step and after the last: (time + 1, …); [] where nothing was kept
-    h: Any  # the recurrent projections, or x + h of an additive cell
+    first_state: Any  # states[0] before each step and after the last: (time + 1, …); None where nothing was kept
+    states: list[tf.TensorArray]  # all states likewise
+    projections: list[tf.TensorArray]  # x and h of each step, or x + h of an additive cell
 
 
 class Gradients(NamedTuple):
@@ -46,41 +48,54 @@ class Scan:
 
     def forward(self, keep: bool) -> Forward:
         stores_outputs = self.return_sequences and not (keep and self.output_is_state)
+        keeps_h = keep and self.kernel is not None and not self.additive
 
-        def body(t: Any, states: list[Any], outputs: list[Any], sequences: list[Any], kept: list[Any]) -> Any:
-            x, h = self.x[t], self._product(states[0])
+        def body(t: Any, x: Any, states: list[Any], outputs: list[Any], before: list[Any], kept: list[Any]) -> Any:
+            h = self._product(states[0])
             if self.additive:
                 x, h = x + h, None
+                # The sum takes the place of x in the list, so that there is one such list and not two.
+                kept = [a.write(t, x) for a in kept]
+            if keeps_h:
+                kept = [kept[0], kept[1].write(t, h)]
             output, new_states = self._step(x, h, states, t)
             if self.mask is not None:
                 new_states = [tf.where(self.mask[t][:, None], new, old) for new, old in zip(new_states, states)]
                 output = new_states[-1]
             outputs = [a.write(t, output) for a in outputs]
-            sequences = [a.write(t + 1, s) for a, s in zip(sequences, new_states)]
-            kept = [a.write(t, x if self.additive else h) for a in kept]
-            return t + 1, new_states, outputs, sequences, kept
+            before = [a.write(t + 1, s) for a, s in zip(before, new_states)]
+            # x as a loop variable: XLA does not always vectorise a step that slices it out of the sequence.
+            following = tf.minimum(t + 1, self.steps - 1)
+            x = kept[0].read(following) if keep else self.x[following]
+            return t + 1, x, new_states, outputs, before, kept
 
         remembered = self.initial_states[: -1 if self.carries_output else None] if keep else []
-        sequences = [self._array(s.shape[-1], 1).write(0, s) for s in remembered]
-        outputs = [self._array(self.output_size)] if stores_outputs else []
-        kept = [self._array(self.x.shape[-1])] if keep and self.kernel is not None else []
-        _, last, outputs, sequences, kept = tf.while_loop(
+        _, _, last, outputs, before, kept = tf.while_loop(
             lambda t, *_: t < self.steps,
             body,
-            [0, self.initial_states, outputs, sequences, kept],
+            [
+                0,
+                tf.reduce_sum(self.x[:1], axis=0),  # x[0]; of no steps, zeros
+                self.initial_states,
+                [empty_list(self.x, self.steps, self.output_size)] if stores_outputs else [],
+                [empty_list(self.x, self.steps + 1, s.shape[-1]).write(0, s) for s in remembered],
+                [unstacked(self.x)] * keep + [empty_list(self.x, self.steps)] * keeps_h,
+            ],
             maximum_iterations=self.steps,
         )
-        states = [a.stack() for a in sequences]
-        outputs = self._stack(outputs[0]) if outputs else states[0][1:] if self.return_sequences else None
-        return Forward(outputs, last, states, self._stack(kept[0]) if kept else None)
+        first_state = stacked(before[0], self.x, remembered[0].shape[-1]) if keep else None
+        if stores_outputs:
+            all_outputs = stacked(outputs[0], self.x, self.output_size)
+        else:
+            all_outputs = first_state[1:] if self.return_sequences else None
+        return Forward(all_outputs, last, first_state, before, kept)
 
     def backward(self, kept: Forward, d_outputs: Any, d_last: list[Any]) -> Gradients:
-        both = [kept.h] if self.additive else [self.x] if self.kernel is None else [self.x, kept.h]
         transposed_kernels = [tf.transpose(k) for k in self._kernels]  # once: in the loop it costs a third of the speed
         zero = tf.zeros((), self.x.dtype)
 
-        def body(t: Any, d_states: list[Any], d_weights: list[Any], arrays: list[Any]) -> Any:
-            projections, states = [p[t] for p in both], [s[t] for s in kept.states]
+        def body(t: Any, d_states: list[Any], d_weights: list[Any], lists: list[Any]) -> Any:
+            projections, states = [a.read(t) for a in lists], [a.read(t) for a in kept.states]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([projections, states, self.weights])
                 # The output that is carried as a state is never read by the step.
@@ -107,16 +122,17 @@ class Scan:
                 scale = tf.cast(self.gradient_scale[self.start + t], self.x.dtype)
                 d_before = [scale * d for d in d_before]
             d_weights = [total + d for total, d in zip(d_weights, d_step)]
-            return t - 1, d_before, d_weights, [a.write(t, d) for a, d in zip(arrays, d_projections)]
+            return t - 1, d_before, d_weights, [a.write(t, d) for a, d in zip(lists, d_projections)]
 
-        _, d_initial, d_weights, arrays = tf.while_loop(
+        # Each projection makes room for its gradient.
+        _, d_initial, d_weights, lists = tf.while_loop(
             lambda t, *_: t >= 0,
             body,
-            [self.steps - 1, d_last, [tf.zeros_like(w) for w in self.weights], [self._array(self.x.shape[-1]) for _ in both]],
+            [self.steps - 1, d_last, [tf.zeros_like(w) for w in self.weights], kept.projections],
             maximum_iterations=self.steps,
         )
-        d_projections = [self._stack(a) for a in arrays]
-        d_kernel = self._kernel_gradient(kept.states[0][:-1], d_projections[-1]) if self._kernels else None
+        d_projections = [stacked(a, self.x) for a in lists]
+        d_kernel = self._kernel_gradient(kept.first_state[:-1], d_projections[-1]) if self._kernels else None
         return Gradients(d_projections[0], d_kernel, d_initial, d_weights)
 
     def _step(self, x: Any, h: Any, states: list[Any], t: Any) -> tuple[Any, list[Any]]:
@@ -157,18 +173,6 @@ class Scan:
     @property
     def output_size(self) -> int:
         return self.initial_states[-1 if self.carries_output else 0].shape[-1]
-
-    def _array(self, width: int, more: int = 0) -> tf.TensorArray:
-        shape = (self.x.shape[1], width)
-        return written_array(self.x.dtype, self.steps + more, shape, tf.zeros((tf.shape(self.x)[1], width), self.x.dtype))
-
-    def _stack(self, array: tf.TensorArray) -> Any:
-        return array.stack()[: self.steps]
-
-
-def written_array(dtype: Any, size: Any, element_shape: Any, zeros: Any) -> tf.TensorArray:
-    """A TensorArray of at least one element, that one written: stacking one of none, or none written, fails in a graph."""
-    return tf.TensorArray(dtype, size=tf.maximum(size, 1), element_shape=element_shape).write(0, zeros)
 
 
 def _rows(sequence: Any) -> Any:
