@@ -93,6 +93,7 @@ def _native_nodes(
         "W": recurrence.kernel[None],
         "R": recurrence.recurrent_kernel[None],
         "B": recurrence.bias[None],
+        **({} if recurrence.peephole is None else {"P": recurrence.peephole[None]}),
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),
         "units": np.array([recurrence.units], np.int64),
@@ -103,6 +104,7 @@ def _native_nodes(
     def p(name: str) -> str:
         return f"{prefix}/{name}"
 
+    peephole = [p("P")] if "P" in constants else []
     attributes: dict[str, Any] = {"hidden_size": recurrence.units, "activations": [a for a, _, _ in recurrence.activations]}
     alphas, betas = ([a[i] for a in recurrence.activations if a[i] is not None] for i in (1, 2))
     if alphas:
@@ -117,7 +119,7 @@ def _native_nodes(
         *(helper.make_node("Unsqueeze", [s, p("zero")], [p(f"initial_{i}")]) for i, s in enumerate(states)),
         helper.make_node(
             recurrence.op,
-            [p("time_major"), p("W"), p("R"), p("B"), "", *(p(f"initial_{i}") for i in range(len(states)))],
+            [p("time_major"), p("W"), p("R"), p("B"), "", *(p(f"initial_{i}") for i in range(len(states))), *peephole],
             [p("Y"), *last],
             **attributes,
         ),

@@ -33,6 +33,7 @@ class Recurrence:
     bias: np.ndarray  # (2 · gates · units,), ONNX's B
     activations: list[tuple[str, float | None, float | None]]
     linear_before_reset: bool = False
+    peephole: np.ndarray | None = None  # (3 · units,), ONNX's P: of i, o, f
 
     @property
     def num_states(self) -> int:
@@ -47,6 +48,7 @@ def recurrence_of(cell: Any) -> Recurrence | None:
     names = [keras.activations.serialize(f) for f in description["activations"]]
     if not all(isinstance(name, str) and name in _ACTIVATIONS for name in names):
         return None
+    peephole = description.get("peephole")
     op, order = description["op"], _GATE_ORDERS[description["op"]]
 
     def in_onnx_order(weight: Any) -> np.ndarray:
@@ -61,6 +63,7 @@ def recurrence_of(cell: Any) -> Recurrence | None:
     return Recurrence(
         op, cell.units, kernel.T, recurrent_kernel.T, bias.reshape(-1), [_ACTIVATIONS[n] for n in names],
         linear_before_reset=description.get("reset_after", False),
+        peephole=None if peephole is None else np.asarray(peephole, np.float32)[[0, 2, 1]].reshape(-1),
     )  # fmt: skip
 
 

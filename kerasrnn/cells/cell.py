@@ -78,15 +78,12 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if isinstance(units, bool) or not hasattr(units, "__index__") or units <= 0:
-            raise ValueError(
-                f"Received an invalid value for argument `units`, expected a positive integer, got {units!r}."
-            )
+        units = positive_integer("units", units)
         if recurrent_dropout and not self.recurrent:
             raise ValueError(f"recurrent_dropout: {type(self).__name__} has no recurrent product to drop inputs of; use dropout")
         implementation = kwargs.pop("implementation", 2)
         super().__init__(**kwargs)
-        self.units = int(units)
+        self.units = units
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
@@ -125,7 +122,7 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         self.recurrent_kernel = None
         if self.recurrent:
             self.recurrent_kernel = self.add_weight(
-                shape=(self.units, width),
+                shape=(keras.tree.flatten(self.state_size)[0], width),
                 name="recurrent_kernel",
                 initializer=self.recurrent_initializer,
                 regularizer=self.recurrent_regularizer,
@@ -178,7 +175,8 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
         return _matmul(inputs if masks is None else inputs * masks, kernel)
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        return [ops.zeros((batch_size, self.units), dtype=self.compute_dtype) for _ in self.state_names]
+        sizes = keras.tree.flatten(self.state_size)
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -198,6 +196,12 @@ class Cell(keras.layers.Layer, DropoutRNNCell):
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
         }
+
+
+def positive_integer(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value <= 0:
+        raise ValueError(f"Received an invalid value for argument `{name}`, expected a positive integer, got {value!r}.")
+    return int(value)
 
 
 def _matmul(inputs: Any, kernel: Any) -> Any:

@@ -62,14 +62,15 @@ def test_step_equals_the_equations(name):
 
 
 @pytest.mark.parametrize(
-    ("cell", "equations", "num_states"),
-    [(LayerNormLSTMCell, reference.layer_norm_lstm, 2), (IndRNNCell, reference.ind_rnn, 1), (SRUCell, reference.sru, 1),
-     (MinGRUCell, reference.min_gru, 1), (RGLRUCell, reference.rg_lru, 1)],
+    ("cell", "options", "equations"),
+    [(LSTMCell, {"peepholes": True}, reference.peephole_lstm), (LSTMCell, {"projection": 2}, reference.projected_lstm),
+     (LayerNormLSTMCell, {}, reference.layer_norm_lstm), (IndRNNCell, {}, reference.ind_rnn), (SRUCell, {}, reference.sru),
+     (MinGRUCell, {}, reference.min_gru), (RGLRUCell, {}, reference.rg_lru)],
 )  # fmt: skip
-def test_step_of_the_other_cells_equals_the_equations(cell, equations, num_states):
-    cell = built(cell)
+def test_step_of_the_other_cells_equals_the_equations(cell, options, equations):
+    cell = built(cell, **options)
     inputs = distinct((BATCH, FEATURES), 1.0)
-    states = [distinct((BATCH, UNITS), scale) for scale in (0.7, 0.9)[:num_states]]
+    states = [distinct((BATCH, size), scale) for size, scale in zip(keras.tree.flatten(cell.state_size), (0.7, 0.9))]
     expected = equations(inputs, *states, *(np.asarray(w, np.float64) for w in cell.get_weights()))
     expected = expected if isinstance(expected, tuple) else (expected,)
     output, new_states = cell(inputs, states)
@@ -133,6 +134,9 @@ def test_without_bias_and_with_one_mask_a_gate():
 def test_units_must_be_a_positive_integer(units):
     with pytest.raises(ValueError, match="units"):
         LSTMCell(units)
+    if units is not None:
+        with pytest.raises(ValueError, match="projection"):
+            LSTMCell(3, projection=units)
 
 
 def test_a_cell_without_equations_says_what_is_missing():

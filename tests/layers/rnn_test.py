@@ -1,5 +1,7 @@
 """The layer against keras.layers.RNN: same weights in, same outputs, states and gradients out."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -70,10 +72,10 @@ def results(layer, x, states, mask=None, training=True, wrap=tf.function):
     return [[t.numpy() for t in part] for part in run(x, states)]
 
 
-def inputs(num_states, seed=1):
+def inputs(state_size=(), seed=1):
     random = np.random.default_rng(seed)
     x = tf.constant(random.standard_normal((BATCH, TIME, FEATURES)), tf.float32)
-    return x, [tf.constant(0.5 * random.standard_normal((BATCH, UNITS)), tf.float32) for _ in range(num_states)]
+    return x, [tf.constant(0.5 * random.standard_normal((BATCH, size)), tf.float32) for size in state_size]
 
 
 def assert_equal(ours, theirs, tolerance=1e-5):
@@ -92,7 +94,7 @@ def assert_equal(ours, theirs, tolerance=1e-5):
 @pytest.mark.parametrize("cell", PAIRS)
 def test_outputs_states_and_gradients_equal_keras_s(cell, options, mask):
     ours, theirs = pair(cell, **options)
-    x, states = inputs(len(ours.state_size))
+    x, states = inputs(ours.state_size)
     mask = None if MASKS[mask] is None else tf.constant(np.array(MASKS[mask], bool))
     assert_equal(results(ours, x, states, mask), results(theirs, x, states, mask))
 
@@ -102,7 +104,7 @@ def test_outputs_states_and_gradients_equal_keras_s(cell, options, mask):
 @pytest.mark.parametrize("cell", PAIRS)
 def test_every_way_of_running_gives_the_same(cell, run, training):
     ours, theirs = pair(cell, return_sequences=True, return_state=True)
-    x, states = inputs(len(ours.state_size))
+    x, states = inputs(ours.state_size)
     expected = results(theirs, x, states)
     assert_equal(results(ours, x, states, training=training, wrap=RUNS[run]), expected)
 
@@ -114,7 +116,7 @@ def test_every_way_of_running_gives_the_same(cell, run, training):
 def test_cell_options(cell_options):
     cell = {"unit_forget_bias": "lstm", "reset_after": "gru"}.get(next(iter(cell_options)), "gru")
     ours, theirs = pair(cell, cell_options, return_sequences=True)
-    x, states = inputs(len(ours.state_size))
+    x, states = inputs(ours.state_size)
     assert_equal(results(ours, x, states), results(theirs, x, states))
 
 
@@ -173,13 +175,16 @@ class Normalised(Cell):
 
 
 @pytest.mark.parametrize("mask", MASKS)
-@pytest.mark.parametrize("cell", [Peephole, Normalised, LayerNormLSTMCell, IndRNNCell, SRUCell, MinGRUCell, RGLRUCell])
+@pytest.mark.parametrize("cell", [
+    Peephole, Normalised, LayerNormLSTMCell, IndRNNCell, SRUCell, MinGRUCell, RGLRUCell,
+    functools.partial(LSTMCell, peepholes=True), functools.partial(LSTMCell, projection=2, peepholes=True),
+])  # fmt: skip
 def test_every_cell_s_scan_equals_its_plain_loop_in_all_gradients(cell, mask):
     ours = RNN(cell(UNITS), return_sequences=True, return_state=True)
     ours.build((BATCH, TIME, FEATURES))
     ours.built = True
     plain = keras.layers.RNN(ours.cell, return_sequences=True, return_state=True)
-    x, states = inputs(len(ours.state_size))
+    x, states = inputs(ours.state_size)
     mask = None if MASKS[mask] is None else tf.constant(np.array(MASKS[mask], bool))
     assert_equal(results(ours, x, states, mask), results(plain, x, states, mask))
 
@@ -191,7 +196,7 @@ def test_a_cell_that_states_no_structure_takes_keras_s_loop():
         def call(self, inputs, states):
             return inputs + states[0], [inputs + states[0]]
 
-    x, _ = inputs(0)
+    x, _ = inputs()
     np.testing.assert_allclose(RNN(Accumulate())(x), np.sum(x, axis=1), rtol=1e-5)
     stack = RNN([LSTMCell(3), GRUCell(4)])
     assert stack(x).shape == (BATCH, 4)
@@ -201,7 +206,7 @@ def test_a_cell_that_states_no_structure_takes_keras_s_loop():
                          ids=str)  # fmt: skip
 def test_dropout_is_keras_s(cell_options):
     ours, theirs = pair("lstm", {**cell_options, "seed": 3}, return_sequences=True)
-    x, states = inputs(2)
+    x, states = inputs(ours.state_size)
     assert_equal(results(ours, x, states), results(theirs, x, states))
     assert np.abs(results(ours, x, states)[0][0] - results(ours, x, states)[0][0]).max() > 1e-3  # a new mask a call
     assert_equal(results(ours, x, states, training=False), results(theirs, x, states, training=False))
@@ -209,7 +214,7 @@ def test_dropout_is_keras_s(cell_options):
 
 def test_stateful_carries_and_resets():
     ours, theirs = pair("lstm", stateful=True)
-    x, _ = inputs(0)
+    x, _ = inputs()
     for layer in (ours, theirs):
         layer(x)
     np.testing.assert_allclose(ours(x), theirs(x), atol=1e-6)
@@ -220,7 +225,7 @@ def test_stateful_carries_and_resets():
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_trains_in_bounds_of_keras_s(policy):
-    x, _ = inputs(0)
+    x, _ = inputs()
     gradients = []
     ours, _ = pair("gru")
     weights = ours.get_weights()
@@ -251,7 +256,7 @@ def test_save_and_load_whole_models_and_weights_with_keras_s_layer(tmp_path):
     def model(layer_class, cell_class):
         return keras.Sequential([keras.Input((None, FEATURES)), layer_class(cell_class(UNITS), name="rnn")])
 
-    x, _ = inputs(0)
+    x, _ = inputs()
     ours, theirs = model(RNN, LSTMCell), model(keras.layers.RNN, keras.layers.LSTMCell)
     ours.save(tmp_path / "model.keras")
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(x), ours(x))

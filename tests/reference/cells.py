@@ -25,6 +25,20 @@ def lstm(inputs, h, c, kernel, recurrent_kernel, bias):
     return o * np.tanh(c), c
 
 
+def peephole_lstm(inputs, h, c, kernel, recurrent_kernel, bias, peephole):
+    """Gers and Schmidhuber (2000): i and f see the old memory, o the new one."""
+    z_i, z_f, z_c, z_o = np.split(inputs @ kernel + h @ recurrent_kernel + bias, 4, axis=-1)
+    new_c = sigmoid(z_f + peephole[1] * c) * c + sigmoid(z_i + peephole[0] * c) * np.tanh(z_c)
+    return sigmoid(z_o + peephole[2] * new_c) * np.tanh(new_c), new_c
+
+
+def projected_lstm(inputs, h, c, kernel, recurrent_kernel, bias, projection_kernel):
+    """Sak et al. (2014), without their optional non-recurrent projection."""
+    z_i, z_f, z_c, z_o = np.split(inputs @ kernel + h @ recurrent_kernel + bias, 4, axis=-1)
+    c = sigmoid(z_f) * c + sigmoid(z_i) * np.tanh(z_c)
+    return (sigmoid(z_o) * np.tanh(c)) @ projection_kernel, c
+
+
 def gru(inputs, h, kernel, recurrent_kernel, bias, reset_after):
     """Cho et al. (2014), z keeping the old state as in Keras; reset_after as in cuDNN."""
     units = h.shape[-1]
