@@ -94,11 +94,15 @@ class LSTMCell(Cell):
         return super().build_bias(width, forget_gate_at_one if self.unit_forget_bias else None)
 
     def build_pointwise(self) -> None:
-        weights = {"initializer": self.kernel_initializer, "regularizer": self.kernel_regularizer, "constraint": self.kernel_constraint}
+        like_kernel = {
+            "initializer": self.kernel_initializer,
+            "regularizer": self.kernel_regularizer,
+            "constraint": self.kernel_constraint,
+        }
         if self.peepholes:
-            self.peephole = self.add_weight(shape=(3, self.units), name="peephole", **weights)
+            self.peephole = self.add_weight((3, self.units), name="peephole", **like_kernel)
         if self.projection:
-            self.projection_kernel = self.add_weight(shape=(self.units, self.projection), name="projection_kernel", **weights)
+            self.projection_kernel = self.add_weight((self.units, self.projection), name="projection_kernel", **like_kernel)
 
     def pointwise(self, x: Any, h: Any, states: list[Any]) -> tuple[Any, list[Any]]:
         _, c = states

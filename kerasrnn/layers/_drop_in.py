@@ -21,9 +21,6 @@ class DropIn(RNN):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         arguments = inspect.signature(self.keras_layer).bind(*args, **kwargs).arguments
         arguments.update(arguments.pop("kwargs", {}))
-        use_cudnn = arguments.pop("use_cudnn", "auto")
-        if use_cudnn not in ("auto", True, False):
-            raise ValueError(f"use_cudnn: expected 'auto', True or False; received {use_cudnn!r}")
         of_the_cell = {"implementation", *inspect.signature(self.keras_cell).parameters} - {"kwargs", "seed"}
         cell = self.cell_class(
             **{name: arguments.pop(name) for name in of_the_cell & set(arguments)},
@@ -33,6 +30,6 @@ class DropIn(RNN):
             name=self.cell_name,
         )
         super().__init__(cell, **arguments)
-        if "use_cudnn" in inspect.signature(self.keras_layer).parameters:
-            self.use_cudnn = use_cudnn
+        if "use_cudnn" not in inspect.signature(self.keras_layer).parameters:
+            del self.use_cudnn  # as Keras has it: SimpleRNN is without
         self.input_spec = keras.layers.InputSpec(ndim=3)

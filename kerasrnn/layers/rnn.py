@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
+from kerasrnn.layers.pointwise import step_and_weights
 from kerasrnn.layers.zoneout import with_zoneout
 from kerasrnn.scan import TRUNCATIONS, fused_scan, linear_scan, state_gradient_scale
 
@@ -33,6 +35,8 @@ class RNN(keras.layers.RNN):
         zoneout: share of the states' units that keep their value over a step in training; at inference states move
             that share less (Krueger et al., 2017).
         trainable_initial_state: whether the states begin at trained values instead of zeros.
+        use_cudnn: on a GPU, whether cuDNN runs LSTM and GRU cells: "auto" where it can, True to have an error that says
+            why it cannot, False for never. It has never been run; inputs that it would abort on take the scan.
         seed: seed of weight_drop, zoneout and randomized truncation.
         **kwargs: as in `keras.layers.Layer`.
 
@@ -77,6 +81,7 @@ class RNN(keras.layers.RNN):
         weight_drop: float = 0.0,
         zoneout: float = 0.0,
         trainable_initial_state: bool = False,
+        use_cudnn: bool | str = "auto",
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -91,6 +96,7 @@ class RNN(keras.layers.RNN):
         self.weight_drop = weight_drop
         self.zoneout = zoneout
         self.trainable_initial_state = trainable_initial_state
+        self.use_cudnn = use_cudnn
         self.seed = seed
         self._check_extras()
         if self.weight_drop or self.zoneout or self.truncation == "randomized":
@@ -104,6 +110,8 @@ class RNN(keras.layers.RNN):
         for name in ("weight_drop", "zoneout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)!r}")
+        if self.use_cudnn not in ("auto", True, False):
+            raise ValueError(f"use_cudnn: expected 'auto', True or False; received {self.use_cudnn!r}")
         if self.truncation not in TRUNCATIONS:
             raise ValueError(f"truncation: expected one of {TRUNCATIONS}; received {self.truncation!r}")
         used = [n for n in ("truncate", "checkpoint_steps", "weight_drop", "zoneout") if getattr(self, n)]
@@ -126,6 +134,8 @@ class RNN(keras.layers.RNN):
                 for i, size in enumerate(self.state_size)
             ]
         super().build(sequences_shape, initial_state_shape)
+        if not cudnn_obstacles(self):
+            self.supports_jit = False  # XLA has no cuDNN recurrences
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
         if not self.trainable_initial_state:
@@ -188,41 +198,63 @@ class RNN(keras.layers.RNN):
     def _scan(
         self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool
     ) -> Any:
-        cell = self.cell
-        x = tf.transpose(sequences, [1, 0, 2])
+        x = tf.transpose(tf.cast(sequences, self.cell.compute_dtype), [1, 0, 2])
         mask = None if mask is None else tf.transpose(tf.cast(mask, bool))
+        recurrent_kernel = self._recurrent_kernel(training)
+
+        def by_scan() -> tuple[Any, list[Any]]:
+            return self._fused_scan(x, states, mask, dropout, recurrent_dropout, recurrent_kernel, training)
+
+        def by_cudnn() -> tuple[Any, list[Any]]:
+            dropped = x if dropout is None else x * dropout
+            outputs, last = cudnn_scan(self.cell, recurrent_kernel, dropped, states, mask, self.go_backwards)
+            return (outputs if self.return_sequences else last[0]), last
+
+        obstacles = cudnn_obstacles(self)
+        if obstacles and getattr(self, "use_cudnn", "auto") is True:
+            raise ValueError(f"use_cudnn=True, but {'; '.join(obstacles)}. Use 'auto' to run the scan instead.")
+        outputs, last_states = by_scan() if obstacles else tf.cond(cudnn_takes(x, mask), by_cudnn, by_scan)
+        if mask is not None and self.zero_output_for_mask:
+            mask = tf.reverse(mask, [0]) if self.go_backwards else mask
+            mask = mask[:, :, None] if self.return_sequences else mask[-1][:, None]
+            outputs = tf.where(mask, outputs, tf.zeros((), outputs.dtype))
+        if not self.return_sequences:
+            return outputs, outputs[:, None], last_states
+        # Nobody reads the last output of a layer that returns all of them.
+        return outputs[:1], tf.transpose(outputs, [1, 0, 2]), last_states
+
+    def _recurrent_kernel(self, training: bool) -> Any:
+        if self.cell.recurrent_kernel is None:
+            return None
+        kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
+        if training and self.weight_drop:
+            kernel = keras.random.dropout(kernel, self.weight_drop, seed=self.seed_generator)
+        return kernel
+
+    def _fused_scan(
+        self, x: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], recurrent_kernel: Any,
+        training: bool,
+    ) -> tuple[Any, list[Any]]:  # fmt: skip
+        """The outputs (of all steps, or of the last one) and the last states, by the scan of the cell's kind."""
+        cell = self.cell
         if self.go_backwards:
             x, mask = tf.reverse(x, [0]), None if mask is None else tf.reverse(mask, [0])
-        x = cell.project(tf.cast(x, cell.compute_dtype), dropout)
+        x = cell.project(x, dropout)
         scale = None
         if training and self.truncate is not None:
             seed = self.seed_generator.next() if self.truncation == "randomized" else None
             scale = state_gradient_scale(tf.shape(x)[0], self.truncate, self.truncation, seed)
         if hasattr(cell, "coefficients") and not self.zoneout:
-            return self._results(*self._linear_scan(x, states, mask, scale), mask)
-        variables = _variables_read_by_pointwise(cell, x, states)
-
-        def step(x: Any, h: Any, states: list[Any], weights: list[Any], t: Any) -> Any:
-            # The weights as arguments: gradients of captured ones would be lost.
-            scope = keras.StatelessScope()
-            for variable, weight in zip(variables, weights):
-                scope.add_update((variable, tf.cast(weight, cell.compute_dtype)))
-            with scope:
-                return cell.pointwise(x, h, states)
-
+            return self._linear_scan(x, states, mask, scale)
+        step, weights = step_and_weights(cell, x, states)
         if self.zoneout:
             step = with_zoneout(step, self.zoneout, self.seed_generator.next() if training else None)
-        kernel = cell.recurrent_kernel
-        if kernel is not None:
-            kernel = tf.convert_to_tensor(kernel)
-            if training and self.weight_drop:
-                kernel = keras.random.dropout(kernel, self.weight_drop, seed=self.seed_generator)
-        outputs, last_states = fused_scan(
+        return fused_scan(
             step,
             x,
-            kernel,
+            recurrent_kernel,
             states,
-            [tf.convert_to_tensor(v) for v in variables],
+            weights,
             additive=cell.additive,
             mask=mask,
             recurrent_dropout_masks=recurrent_dropout,
@@ -231,7 +263,6 @@ class RNN(keras.layers.RNN):
             checkpoint_steps=self.checkpoint_steps if training else None,
             keep_for_gradient=training,
         )
-        return self._results(outputs, last_states, mask)
 
     def _linear_scan(self, x: Any, states: list[Any], mask: Any, scale: Any) -> tuple[Any, list[Any]]:
         a, b = self.cell.coefficients(x)
@@ -248,38 +279,12 @@ class RNN(keras.layers.RNN):
             hs = tf.concat([tf.zeros_like(states[0])[None], hs[-1:]], axis=0)[-1]
         return hs, [last]
 
-    def _results(self, outputs: Any, last_states: list[Any], mask: Any) -> Any:
-        """What Keras's inner_loop returns, from a scan's outputs (of all steps, or of the last one)."""
-        if not self.return_sequences:
-            if mask is not None and self.zero_output_for_mask:
-                outputs = tf.where(mask[-1][:, None], outputs, tf.zeros((), outputs.dtype))
-            return outputs, outputs[:, None], last_states
-        if mask is not None and self.zero_output_for_mask:
-            outputs = tf.where(mask[:, :, None], outputs, tf.zeros((), outputs.dtype))
-        # Nobody reads the last output of a layer that returns all of them.
-        return outputs[:1], tf.transpose(outputs, [1, 0, 2]), last_states
-
     def get_config(self) -> dict[str, Any]:
         # Only what is switched on: so keras.layers can read the configuration of a layer that uses none of it.
         ours = inspect.signature(RNN).parameters
         own = ours.keys() - inspect.signature(keras.layers.RNN).parameters.keys()
-        return {**super().get_config(), **{n: getattr(self, n) for n in own if getattr(self, n) != ours[n].default}}
-
-
-def _variables_read_by_pointwise(cell: Any, x: Any, states: list[Any]) -> list[keras.Variable]:
-    """The cell's weights that `pointwise` reads, found by running it once on zeros."""
-
-    class Recorder(keras.StatelessScope):
-        def get_current_value(self, variable: keras.Variable) -> Any:
-            if all(variable is not v for v in read):
-                read.append(variable)
-            return super().get_current_value(variable)
-
-    read: list[keras.Variable] = []
-    row = tf.zeros((1, x.shape[-1]), x.dtype)
-    with Recorder():
-        cell.pointwise(row, None if cell.recurrent_kernel is None else row, [tf.zeros((1, s.shape[-1]), s.dtype) for s in states])
-    return read
+        values = {name: getattr(self, name, ours[name].default) for name in own}
+        return {**super().get_config(), **{n: value for n, value in values.items() if value != ours[n].default}}
 
 
 def _untracked(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ class SimpleRNN(DropIn, keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` in the fused scan: same arguments, weights, names, saved weights and numbers.
 
     Takes the arguments of `keras.layers.SimpleRNN`, and those that `kerasrnn.layers.RNN` has beside Keras's
-    (`truncate`, `checkpoint_steps`, `weight_drop`, `zoneout`, `trainable_initial_state`).
+    (`truncate`, `checkpoint_steps`, `weight_drop`, `zoneout`, `trainable_initial_state`, `use_cudnn`).
     The equations are those of `kerasrnn.cells.SimpleRNNCell`.
 
     Call arguments:

@@ -2,6 +2,7 @@
 
 from kerasrnn.scan.fused import fused_scan
 from kerasrnn.scan.linear import linear_scan
+from kerasrnn.scan.loops import Step
 from kerasrnn.scan.truncation import TRUNCATIONS, state_gradient_scale
 
-__all__ = ["TRUNCATIONS", "fused_scan", "linear_scan", "state_gradient_scale"]
+__all__ = ["TRUNCATIONS", "Step", "fused_scan", "linear_scan", "state_gradient_scale"]
