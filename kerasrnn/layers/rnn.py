@@ -193,7 +193,9 @@ class RNN(keras.layers.RNN):
         # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer.
         if not hasattr(self, "_scan_function"):
             self._scan_function = _untracked(tf.function(self._scan, reduce_retracing=True))
-        return self._scan_function(sequences, states, mask, dropout, recurrent_dropout, bool(training))
+        arguments = (sequences, states, mask, dropout, recurrent_dropout, bool(training))
+        # Called directly, TensorFlow would warn of retracing wherever a few layers are new: it counts by code, not layer.
+        return self._scan_function().get_concrete_function(*arguments)(*arguments)
 
     def _scan(
         self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool
@@ -287,6 +289,6 @@ class RNN(keras.layers.RNN):
         return {**super().get_config(), **{n: value for n, value in values.items() if value != ours[n].default}}
 
 
-def _untracked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A plain function around a tf.function, which Keras would otherwise track and try to save."""
-    return lambda *args: function(*args)
+def _untracked(value: Any) -> Callable[[], Any]:
+    """A value behind a function: Keras would otherwise track a tf.function and try to save it."""
+    return lambda: value
