@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.layers._checks import check_call
 from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
 from kerasrnn.layers.pointwise import step_and_weights
 from kerasrnn.layers.zoneout import with_zoneout
@@ -146,30 +147,13 @@ class RNN(keras.layers.RNN):
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         if self._fits_scan():
-            self._check_call(sequences, initial_state, mask)
+            check_call(self, sequences, initial_state, mask)
             if training:
                 # Before Keras does, which looks at the first step: there may be none.
                 self.cell.get_dropout_mask(tf.zeros((tf.shape(sequences)[0], sequences.shape[-1]), sequences.dtype))
             if sequences.shape[1] == 0:
                 return self._call_on_no_steps(sequences, initial_state)
         return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
-
-    def _check_call(self, sequences: Any, initial_state: Any, mask: Any) -> None:
-        batch, steps = sequences.shape[:2]
-        if mask is not None:
-            mask = keras.tree.flatten(mask)[0]
-            if not tf.TensorShape((batch, steps)).is_compatible_with(mask.shape):
-                raise ValueError(f"mask: expected shape (batch, time), here {(batch, steps)}; received {tuple(mask.shape)}")
-        if initial_state is not None:
-            given = keras.tree.flatten(initial_state)
-            sizes = self.state_size
-            if len(given) != len(sizes) or not all(
-                tf.TensorShape((batch, size)).is_compatible_with(state.shape) for size, state in zip(sizes, given)
-            ):
-                raise ValueError(
-                    f"initial_state: expected {len(sizes)} of shapes {[(batch, size) for size in sizes]}; "
-                    f"received {[tuple(s.shape) for s in given]}"
-                )
 
     def _call_on_no_steps(self, sequences: Any, initial_state: Any) -> Any:
         batch = tf.shape(sequences)[0]

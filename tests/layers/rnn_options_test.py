@@ -233,5 +233,37 @@ def test_wrong_shapes_are_named():
         layer(X, initial_state=[tf.zeros((BATCH, UNITS))])
     with pytest.raises(ValueError, match="initial_state: expected 2 of shapes"):
         layer(X, initial_state=[tf.zeros((BATCH + 1, UNITS))] * 2)
+    with pytest.raises(ValueError, match="sequences: expected 3 features.*received 4"):
+        layer(tf.zeros((BATCH, TIME, FEATURES + 1)))
     with pytest.raises(ValueError, match="state_size"):
         RNN(keras.layers.Dense(3))
+
+
+def test_wrong_dtypes_are_named_and_numbers_are_taken():
+    layer = layer_of(LSTMCell)
+    for dtype in (tf.string, tf.complex64):
+        wrong = tf.cast(tf.ones((BATCH, TIME)), dtype) if dtype != tf.string else tf.fill((BATCH, TIME), "x")
+        with pytest.raises(ValueError, match=f"mask: expected real numbers or booleans; received dtype {dtype.name}"):
+            layer(X, mask=wrong)
+        with pytest.raises(ValueError, match=f"initial_state: expected real numbers.*received dtype {dtype.name}"):
+            layer(X, initial_state=[wrong[:, :UNITS]] * 2)
+    whole, real = (layer(X, initial_state=[tf.ones((BATCH, UNITS), d)] * 2) for d in (tf.int32, tf.float64))
+    np.testing.assert_array_equal(whole, real)
+
+
+def test_a_weight_that_is_not_a_number_reaches_every_output():
+    layer = layer_of(LSTMCell)
+    layer.cell.recurrent_kernel.assign(np.full((UNITS, 4 * UNITS), np.nan))
+    assert np.isnan(layer(X)).all()  # h · recurrent_kernel is NaN at the first step already: 0 · NaN
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_stateful_trains_in_mixed_precision(policy, jit_compile):
+    layer = RNN(LSTMCell(UNITS, dtype=policy), stateful=True, dtype=policy)
+    model = keras.Sequential([keras.Input(batch_shape=(BATCH, TIME, FEATURES)), layer])
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit_compile)
+    losses = model.fit(X, np.zeros((BATCH, UNITS)), batch_size=BATCH, epochs=4, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    before = model.predict(X, batch_size=BATCH, verbose=0)
+    assert np.abs(model.predict(X, batch_size=BATCH, verbose=0).astype("float32") - before).max() > 0  # the state went on
