@@ -2,30 +2,47 @@
 
     python benchmarks/layers.py                            # the README's table: LSTM, forward and backward
     python benchmarks/layers.py --cells lstm gru --sizes 32x64x512x512 --json layers.json
+    python benchmarks/layers.py --fit                      # a whole epoch of model.fit
+    python benchmarks/layers.py --cells lstm min_gru --sizes 8x1024x512x512
 
 Every size is batch × time × features × units. The runs of all peers are interleaved, so that a drifting machine slows
-all alike; a figure is the median of its runs, a ratio the peer's time over ours. "Share" is our rate of useful
-arithmetic over that of a 2048³ matrix product timed beside it. PyTorch takes part where it is installed.
+all alike; a figure is the median of its runs, a ratio the peer's time over ours, the faster of plain and XLA of each.
+"Share" is our rate of useful arithmetic over that of a 2048³ matrix product timed beside it. Keras's peer of a cell that
+Keras does not have is our cell in keras.layers.RNN. PyTorch takes part where it is installed: pip install -e '.[torch]'.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+
+class Kind(NamedTuple):
+    cell: str  # in kerasrnn.cells, and in keras.layers where it is there too
+    torch: str | None  # in torch.nn
+    gates: int  # blocks of `units` columns
+    recurrent: bool = True
+
+
 SIZES = ["32x64x512x512", "20x35x650x650", "64x100x128x256", "1024x32x32x32", "1x512x256x256"]
-GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+KINDS = {
+    "simple_rnn": Kind("SimpleRNNCell", "RNN", 1),
+    "lstm": Kind("LSTMCell", "LSTM", 4),
+    "gru": Kind("GRUCell", "GRU", 3),
+    "layer_norm_lstm": Kind("LayerNormLSTMCell", None, 4),
+    "min_gru": Kind("MinGRUCell", None, 2, recurrent=False),
+}
 PEERS = ["ours", "ours_xla", "keras", "keras_xla", "torch"]
+BATCHES = 8  # of an epoch of fit
 
 
-def keras_run(peer: str, cell: str, shape: tuple[int, ...], backward: bool) -> Callable[[], Any]:
+def keras_run(peer: str, kind: Kind, shape: tuple[int, ...], mode: str) -> Callable[[], Any]:
     import keras
     import numpy as np
     import tensorflow as tf
@@ -33,18 +50,25 @@ def keras_run(peer: str, cell: str, shape: tuple[int, ...], backward: bool) -> C
     import kerasrnn
 
     batch, steps, features, units = shape
-    name = {"simple_rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}[cell]
     if peer.startswith("ours"):
-        layer = kerasrnn.layers.RNN(getattr(kerasrnn.cells, f"{name}Cell")(units), return_sequences=True)
+        layer = kerasrnn.layers.RNN(getattr(kerasrnn.cells, kind.cell)(units), return_sequences=True)
+    elif hasattr(keras.layers, kind.cell):
+        layer = getattr(keras.layers, kind.cell.removesuffix("Cell"))(units, return_sequences=True)
     else:
-        layer = getattr(keras.layers, name)(units, return_sequences=True)
-    x = tf.constant(np.random.default_rng(0).standard_normal((batch, steps, features)), tf.float32)
+        layer = keras.layers.RNN(getattr(kerasrnn.cells, kind.cell)(units), return_sequences=True)
+    batches = BATCHES if mode == "fit" else 1
+    x = tf.constant(np.random.default_rng(0).standard_normal((batches * batch, steps, features)), tf.float32)
+    if mode == "fit":
+        model = keras.Sequential([keras.Input((steps, features)), layer, keras.layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=peer.endswith("xla"))
+        y = tf.zeros((batches * batch, steps, 1))
+        return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
     layer(x)
     weights = [w.value for w in layer.trainable_weights]
 
     @tf.function(jit_compile=peer.endswith("xla"))
     def run() -> Any:
-        if not backward:
+        if mode == "forward":
             return tf.reduce_sum(layer(x, training=False))
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -54,16 +78,26 @@ def keras_run(peer: str, cell: str, shape: tuple[int, ...], backward: bool) -> C
     return lambda: tf.nest.map_structure(lambda t: t.numpy(), run())
 
 
-def torch_run(cell: str, shape: tuple[int, ...], backward: bool) -> Callable[[], Any]:
+def torch_run(name: str, shape: tuple[int, ...], mode: str) -> Callable[[], Any]:
     import torch
 
-    torch.set_num_threads(os.cpu_count())
+    torch.set_num_threads(os.cpu_count() or 1)
     batch, steps, features, units = shape
-    layer = {"simple_rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell](features, units, batch_first=True)
-    x = torch.randn(batch, steps, features, requires_grad=True)
+    layer = getattr(torch.nn, name)(features, units, batch_first=True)
+    dense = torch.nn.Linear(units, 1)
+    optimizer = torch.optim.Adam([*layer.parameters(), *dense.parameters()])
+    count = BATCHES if mode == "fit" else 1
+    batches = [torch.randn(batch, steps, features, requires_grad=mode != "fit") for _ in range(count)]
+
+    def fit() -> Any:
+        for x in batches:
+            optimizer.zero_grad()
+            dense(layer(x)[0]).square().mean().backward()
+            optimizer.step()
 
     def run() -> Any:
-        if not backward:
+        (x,) = batches
+        if mode == "forward":
             with torch.no_grad():
                 return layer(x)[0].sum().item()
         x.grad = None
@@ -71,7 +105,7 @@ def torch_run(cell: str, shape: tuple[int, ...], backward: bool) -> Callable[[],
         layer(x)[0].square().sum().backward()
         return x.grad.sum().item()
 
-    return run
+    return fit if mode == "fit" else run
 
 
 def product_run() -> Callable[[], Any]:
@@ -82,21 +116,22 @@ def product_run() -> Callable[[], Any]:
     return lambda: product(a, a).numpy()
 
 
-def make_run(peer: str, cell: str, shape: tuple[int, ...], backward: bool) -> Callable[[], Any] | None:
-    if peer == "torch":
-        try:
-            return torch_run(cell, shape, backward)
-        except ImportError:
-            return None
-    return keras_run(peer, cell, shape, backward)
+def make_run(peer: str, cell: str, shape: tuple[int, ...], mode: str) -> Callable[[], Any] | None:
+    kind = KINDS[cell]
+    if peer != "torch":
+        return keras_run(peer, kind, shape, mode)
+    try:
+        return torch_run(kind.torch, shape, mode) if kind.torch else None
+    except ImportError:
+        return None
 
 
-def measure(cell: str, size: str, backward: bool, repeats: int) -> dict[str, Any]:
+def measure(cell: str, size: str, mode: str, repeats: int, advance: Callable[[], None]) -> dict[str, Any]:
     """Median seconds of each peer, interleaved, and the ratios to the faster of our two."""
     import numpy as np
 
-    shape = tuple(map(int, size.split("x")))
-    runs = {peer: run for peer in PEERS if (run := make_run(peer, cell, shape, backward))}
+    shape = batch, steps, features, units = tuple(map(int, size.split("x")))
+    runs = {peer: run for peer in PEERS if (run := make_run(peer, cell, shape, mode))}
     runs["product"] = product_run()
     for run in runs.values():
         run()
@@ -108,14 +143,16 @@ def measure(cell: str, size: str, backward: bool, repeats: int) -> dict[str, Any
             run()
             seconds[name].append(time.perf_counter() - start)
             time.sleep(0.3)  # the threads of OpenMP spin on for 0.2 s, and would slow whoever comes next
+        advance()
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    batch, steps, features, units = shape
-    flops = (3 if backward else 1) * 2 * batch * steps * (features + units) * GATES[cell] * units
+    products = {"forward": 1, "forward and backward": 3, "fit": 3 * BATCHES}[mode]
+    width = features + units * KINDS[cell].recurrent
+    flops = products * 2 * batch * steps * width * KINDS[cell].gates * units
     ours = min(medians["ours"], medians["ours_xla"])
     return {
         "cell": cell,
         "size": size,
-        "backward": backward,
+        "mode": mode,
         "milliseconds": {name: 1e3 * value for name, value in medians.items()},
         "keras ÷ ours": min(medians["keras"], medians["keras_xla"]) / ours,
         "torch ÷ ours": medians["torch"] / ours if "torch" in medians else None,
@@ -127,48 +164,64 @@ def peak_memory(peer: str, cell: str, size: str) -> float:
     """Peak resident memory in MB of forward and backward in a process of its own, above its imports."""
     program = (
         f"import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r}); import layers\n"
-        f"layers.product_run(); before = layers.resident()\n"
-        f"run = layers.make_run({peer!r}, {cell!r}, {tuple(map(int, size.split('x')))}, True)\n"
-        f"run(); run(); print(layers.resident() - before)"
+        f"layers.product_run()(); before = layers.resident()\n"
+        f"run = layers.make_run({peer!r}, {cell!r}, {tuple(map(int, size.split('x')))}, 'forward and backward')\n"
+        f"[run() for _ in range(3)]; print(layers.resident() - before)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 
 def resident() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """The peak of this process. (Not getrusage's: a child begins with its parent's.)"""
+    with open("/proc/self/status") as file:
+        return next(float(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))
+
+
+def row(result: dict[str, Any]) -> list[str]:
+    milliseconds, torch_ratio = result["milliseconds"], result["torch ÷ ours"]
+    return [
+        result["size"],
+        *(f"{milliseconds[p]:.1f}" if p in milliseconds else "–" for p in PEERS),
+        f"{result['keras ÷ ours']:.2f}",
+        f"{torch_ratio:.2f}" if torch_ratio else "–",
+        f"{result['share']:.0%}",
+        *(f"{peak:.0f}" for peak in result.get("peak MB", {}).values()),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cells", nargs="+", default=["lstm"], choices=list(GATES))
+    parser.add_argument("--cells", nargs="+", default=["lstm"], choices=list(KINDS))
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="batch x time x features x units")
-    parser.add_argument("--forward", action="store_true", help="the forward pass alone, as in inference")
-    parser.add_argument("--memory", action="store_true", help="also the peak memory, each in a process of its own")
+    parser.add_argument("--forward", dest="mode", action="store_const", const="forward", help="the forward pass alone")
+    parser.add_argument("--fit", dest="mode", action="store_const", const="fit", help="a whole epoch of model.fit")
+    parser.add_argument("--memory", action="store_true", help="also the peak memory in MB, each in a process of its own")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", help="a file to write all figures to")
     arguments = parser.parse_args()
+    mode = arguments.mode or "forward and backward"
 
     from rich.console import Console
+    from rich.progress import Progress
     from rich.table import Table
 
     results = []
-    for cell in arguments.cells:
-        table = Table(title=f"{cell}, {'forward' if arguments.forward else 'forward and backward'}, milliseconds")
-        for column in ("size", *PEERS, "keras ÷ ours", "torch ÷ ours", "share"):
-            table.add_column(column, justify="right")
-        for size in arguments.sizes:
-            result = measure(cell, size, not arguments.forward, arguments.repeats)
-            if arguments.memory:
-                result["peak MB"] = {peer: peak_memory(peer, cell, size) for peer in ("ours", "keras")}
-            results.append(result)
-            times = (f"{result['milliseconds'][p]:.1f}" if p in result["milliseconds"] else "–" for p in PEERS)
-            torch_ratio = result["torch ÷ ours"]
-            table.add_row(
-                size, *times, f"{result['keras ÷ ours']:.2f}", f"{torch_ratio:.2f}" if torch_ratio else "–",
-                f"{result['share']:.0%}",
-            )  # fmt: skip
-        Console(width=110).print(table)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("measuring", total=len(arguments.cells) * len(arguments.sizes) * arguments.repeats)
+        for cell in arguments.cells:
+            table = Table(title=f"{cell}, {mode}, milliseconds")
+            peaks = PEERS[:4] if arguments.memory else []
+            for column in ("size", *PEERS, "keras ÷ ours", "torch ÷ ours", "share", *(f"{p}, MB" for p in peaks)):
+                table.add_column(column, justify="right")
+            for size in arguments.sizes:
+                progress.update(bar, description=f"{cell} {size}")
+                result = measure(cell, size, mode, arguments.repeats, lambda: progress.advance(bar))
+                if arguments.memory:
+                    result["peak MB"] = {peer: peak_memory(peer, cell, size) for peer in peaks}
+                results.append(result)
+                table.add_row(*row(result))
+            Console(width=150 if arguments.memory else 110).print(table)
     if arguments.json:
         with open(arguments.json, "w") as file:
             json.dump(results, file, indent=1)

@@ -94,8 +94,8 @@ class Scan:
         transposed_kernels = [tf.transpose(k) for k in self._kernels]  # once: in the loop it costs a third of the speed
         zero = tf.zeros((), self.x.dtype)
 
-        def body(t: Any, d_states: list[Any], d_weights: list[Any], lists: list[Any]) -> Any:
-            projections, states = [a.read(t) for a in lists], [a.read(t) for a in kept.states]
+        def body(t: Any, projections: list[Any], d_states: list[Any], d_weights: list[Any], lists: list[Any]) -> Any:
+            states = [a.read(t) for a in kept.states]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch([projections, states, self.weights])
                 # The output that is carried as a state is never read by the step.
@@ -122,13 +122,20 @@ class Scan:
                 scale = tf.cast(self.gradient_scale[self.start + t], self.x.dtype)
                 d_before = [scale * d for d in d_before]
             d_weights = [total + d for total, d in zip(d_weights, d_step)]
-            return t - 1, d_before, d_weights, [a.write(t, d) for a, d in zip(lists, d_projections)]
+            # Each projection makes room for its gradient, and is read before it is needed: where a step reads it as well
+            # as writes there, XLA copies the whole list at every step.
+            lists = [a.write(t, d) for a, d in zip(lists, d_projections)]
+            return t - 1, [a.read(tf.maximum(t - 1, 0)) for a in lists], d_before, d_weights, lists
 
-        # Each projection makes room for its gradient.
-        _, d_initial, d_weights, lists = tf.while_loop(
+        last_projections = tf.cond(
+            self.steps > 0,
+            lambda: [a.read(self.steps - 1) for a in kept.projections],
+            lambda: [tf.reduce_sum(self.x, axis=0) for _ in kept.projections],
+        )
+        _, _, d_initial, d_weights, lists = tf.while_loop(
             lambda t, *_: t >= 0,
             body,
-            [self.steps - 1, d_last, [tf.zeros_like(w) for w in self.weights], kept.projections],
+            [self.steps - 1, last_projections, d_last, [tf.zeros_like(w) for w in self.weights], kept.projections],
             maximum_iterations=self.steps,
         )
         d_projections = [stacked(a, self.x) for a in lists]
