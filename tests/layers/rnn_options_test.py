@@ -260,10 +260,11 @@ def test_a_weight_that_is_not_a_number_reaches_every_output():
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_stateful_trains_in_mixed_precision(policy, jit_compile):
+    keras.utils.set_random_seed(0)
     layer = RNN(LSTMCell(UNITS, dtype=policy), stateful=True, dtype=policy)
     model = keras.Sequential([keras.Input(batch_shape=(BATCH, TIME, FEATURES)), layer])
-    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit_compile)
-    losses = model.fit(X, np.zeros((BATCH, UNITS)), batch_size=BATCH, epochs=4, verbose=0).history["loss"]
-    assert losses[-1] < losses[0]
+    model.compile(keras.optimizers.SGD(1.0), "mse", jit_compile=jit_compile)
+    losses = model.fit(X, np.ones((BATCH, UNITS)), batch_size=BATCH, epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < 0.7 * losses[0]
     before = model.predict(X, batch_size=BATCH, verbose=0)
     assert np.abs(model.predict(X, batch_size=BATCH, verbose=0).astype("float32") - before).max() > 0  # the state went on
