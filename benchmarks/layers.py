@@ -139,10 +139,12 @@ def measure(cell: str, size: str, mode: str, repeats: int, advance: Callable[[],
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():
+            run()  # once without the clock: the others have emptied the caches
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-            time.sleep(0.3)  # the threads of OpenMP spin on for 0.2 s, and would slow whoever comes next
+            if name == "torch":
+                time.sleep(0.3)  # the threads of OpenMP spin on for 0.2 s, and would slow whoever comes next
         advance()
     medians = {name: float(np.median(values)) for name, values in seconds.items()}
     products = {"forward": 1, "forward and backward": 3, "fit": 3 * BATCHES}[mode]

@@ -12,7 +12,10 @@ import importlib
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("cells", "data", "export", "layers", "metrics", "models", "ngram", "samplers", "scan", "tokenizers", "training")
+_SUBMODULES = (
+    "cells", "data", "export", "layers", "metrics", "models", "ngram", "samplers", "scan", "testing", "tokenizers",
+    "training",
+)  # fmt: skip
 
 __all__ = [*_SUBMODULES]
 

@@ -35,7 +35,7 @@ class RNN(keras.layers.RNN):
             (Merity et al., 2018).
         zoneout: share of the states' units that keep their value over a step in training; at inference states move
             that share less (Krueger et al., 2017).
-        trainable_initial_state: whether the states begin at trained values instead of zeros.
+        trainable_initial_state: whether the states begin at trained values instead of zeros; not with `stateful`.
         use_cudnn: on a GPU, whether cuDNN runs LSTM and GRU cells: "auto" where it can, True to have an error that says
             why it cannot, False for never. It has never been run; inputs that it would abort on take the scan.
         seed: seed of weight_drop, zoneout and randomized truncation.
@@ -122,6 +122,11 @@ class RNN(keras.layers.RNN):
                 f"received the cell {self.cell} and unroll={self.unroll}"
             )
 
+        if self.trainable_initial_state and self.stateful:
+            raise ValueError(
+                "trainable_initial_state=True: expected stateful=False, as a stateful layer begins where the last batch "
+                "ended, so that no gradient reaches the initial states; leave one of the two out"
+            )
         if self.weight_drop and not self.cell.recurrent:
             raise ValueError(f"weight_drop: needs a cell with a recurrent kernel; {type(self.cell).__name__} has none")
 

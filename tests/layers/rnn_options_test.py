@@ -212,7 +212,8 @@ def test_options_are_in_the_configuration_only_when_used():
     ("options", "name"),
     [({"truncate": 0}, "truncate"), ({"truncate": 2.5}, "truncate"), ({"truncation": "sliding"}, "truncation"),
      ({"checkpoint_steps": -1}, "checkpoint_steps"), ({"weight_drop": 1.0}, "weight_drop"), ({"zoneout": -0.1}, "zoneout"),
-     ({"truncate": 3, "unroll": True}, "truncate"), ({"nonsense": 1}, "nonsense")],
+     ({"truncate": 3, "unroll": True}, "truncate"), ({"trainable_initial_state": True, "stateful": True}, "stateful=False"),
+      ({"nonsense": 1}, "nonsense")],
     ids=str,
 )  # fmt: skip
 def test_bad_options_are_refused_by_name(options, name):
