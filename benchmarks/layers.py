@@ -42,7 +42,9 @@ PEERS = ["ours", "ours_xla", "keras", "keras_xla", "torch"]
 BATCHES = 8  # of an epoch of fit
 
 
-def keras_run(peer: str, kind: Kind, shape: tuple[int, ...], mode: str) -> Callable[[], Any]:
+def keras_run(
+    peer: str, kind: Kind, shape: tuple[int, ...], mode: str, checkpoint_steps: int | None = None
+) -> Callable[[], Any]:
     import keras
     import numpy as np
     import tensorflow as tf
@@ -51,7 +53,8 @@ def keras_run(peer: str, kind: Kind, shape: tuple[int, ...], mode: str) -> Calla
 
     batch, steps, features, units = shape
     if peer.startswith("ours"):
-        layer = kerasrnn.layers.RNN(getattr(kerasrnn.cells, kind.cell)(units), return_sequences=True)
+        cell = getattr(kerasrnn.cells, kind.cell)(units)
+        layer = kerasrnn.layers.RNN(cell, return_sequences=True, checkpoint_steps=checkpoint_steps)
     elif hasattr(keras.layers, kind.cell):
         layer = getattr(keras.layers, kind.cell.removesuffix("Cell"))(units, return_sequences=True)
     else:
@@ -116,22 +119,26 @@ def product_run() -> Callable[[], Any]:
     return lambda: product(a, a).numpy()
 
 
-def make_run(peer: str, cell: str, shape: tuple[int, ...], mode: str) -> Callable[[], Any] | None:
+def make_run(
+    peer: str, cell: str, shape: tuple[int, ...], mode: str, checkpoint_steps: int | None = None
+) -> Callable[[], Any] | None:
     kind = KINDS[cell]
     if peer != "torch":
-        return keras_run(peer, kind, shape, mode)
+        return keras_run(peer, kind, shape, mode, checkpoint_steps)
     try:
         return torch_run(kind.torch, shape, mode) if kind.torch else None
     except ImportError:
         return None
 
 
-def measure(cell: str, size: str, mode: str, repeats: int, advance: Callable[[], None]) -> dict[str, Any]:
+def measure(
+    cell: str, size: str, mode: str, repeats: int, checkpoint_steps: int | None, advance: Callable[[], None]
+) -> dict[str, Any]:
     """Median seconds of each peer, interleaved, and the ratios to the faster of our two."""
     import numpy as np
 
     shape = batch, steps, features, units = tuple(map(int, size.split("x")))
-    runs = {peer: run for peer in PEERS if (run := make_run(peer, cell, shape, mode))}
+    runs = {peer: run for peer in PEERS if (run := make_run(peer, cell, shape, mode, checkpoint_steps))}
     runs["product"] = product_run()
     for run in runs.values():
         run()
@@ -162,12 +169,12 @@ def measure(cell: str, size: str, mode: str, repeats: int, advance: Callable[[],
     }
 
 
-def peak_memory(peer: str, cell: str, size: str) -> float:
+def peak_memory(peer: str, cell: str, size: str, checkpoint_steps: int | None) -> float:
     """Peak resident memory in MB of forward and backward in a process of its own, above its imports."""
     program = (
         f"import sys; sys.path.insert(0, {os.path.dirname(os.path.abspath(__file__))!r}); import layers\n"
         f"layers.product_run()(); before = layers.resident()\n"
-        f"run = layers.make_run({peer!r}, {cell!r}, {tuple(map(int, size.split('x')))}, 'forward and backward')\n"
+        f"run = layers.make_run({peer!r}, {cell!r}, {tuple(map(int, size.split('x')))}, 'forward and backward', {checkpoint_steps})\n"
         f"[run() for _ in range(3)]; print(layers.resident() - before)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -199,6 +206,7 @@ def main() -> None:
     parser.add_argument("--forward", dest="mode", action="store_const", const="forward", help="the forward pass alone")
     parser.add_argument("--fit", dest="mode", action="store_const", const="fit", help="a whole epoch of model.fit")
     parser.add_argument("--memory", action="store_true", help="also the peak memory in MB, each in a process of its own")
+    parser.add_argument("--checkpoint-steps", type=int, help="ours computes all but every k-th state a second time")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--json", help="a file to write all figures to")
     arguments = parser.parse_args()
@@ -218,9 +226,11 @@ def main() -> None:
                 table.add_column(column, justify="right")
             for size in arguments.sizes:
                 progress.update(bar, description=f"{cell} {size}")
-                result = measure(cell, size, mode, arguments.repeats, lambda: progress.advance(bar))
+                result = measure(
+                    cell, size, mode, arguments.repeats, arguments.checkpoint_steps, lambda: progress.advance(bar)
+                )
                 if arguments.memory:
-                    result["peak MB"] = {peer: peak_memory(peer, cell, size) for peer in peaks}
+                    result["peak MB"] = {peer: peak_memory(peer, cell, size, arguments.checkpoint_steps) for peer in peaks}
                 results.append(result)
                 table.add_row(*row(result))
             Console(width=150 if arguments.memory else 110).print(table)

@@ -10,18 +10,22 @@ from kerasrnn.scan.loops import Forward, Gradients, Scan
 
 
 def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradients]]:
-    """The scan in segments of k steps after a first one of what is left over; keeps the states between segments."""
-    first = scan.steps % k
-    segments = scan.steps // k
+    """The scan in segments of k steps after a first one of 1 to k steps; keeps the states between segments."""
+    # XLA compiles the loops' bodies even where they never run: no first segment of no steps, no slice or list too short.
+    steps = tf.maximum(scan.steps, 1)
+    k = tf.minimum(k, steps)
+    first = (steps - 1) % k + 1
+    segments = (steps - 1) // k
+    slots = tf.maximum(segments, 1)
+
+    def part(sequence: Any, i: Any) -> Any:
+        others = len(sequence.shape) - 1
+        steps = tf.slice(sequence, [first + i * k, *[0] * others], [k, *[-1] * others])
+        return tf.ensure_shape(steps, (None, *sequence.shape[1:]))
 
     def segment(i: Any, states: list[Any]) -> Scan:
-        start = first + i * k
-        part = lambda sequence: tf.ensure_shape(  # noqa: E731
-            tf.slice(sequence, [start, *[0] * (len(sequence.shape) - 1)], [k, *[-1] * (len(sequence.shape) - 1)]),
-            (k, *sequence.shape[1:]),
-        )
-        mask = None if scan.mask is None else part(scan.mask)
-        return replace(scan, x=part(scan.x), mask=mask, initial_states=states, start=start)
+        mask = None if scan.mask is None else part(scan.mask, i)
+        return replace(scan, x=part(scan.x, i), mask=mask, initial_states=states, start=first + i * k)
 
     mask = None if scan.mask is None else scan.mask[:first]
     head = replace(scan, x=scan.x[:first], mask=mask)
@@ -29,7 +33,7 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
 
     # Like a sequence of segments; only its shape is read.
     segmented = tf.zeros((0, k, *tf.unstack(tf.shape(scan.x)[1:])), scan.x.dtype)
-    segmented = tf.ensure_shape(segmented, (0, k, *scan.x.shape[1:]))
+    segmented = tf.ensure_shape(segmented, (0, None, *scan.x.shape[1:]))
 
     def forward_body(i: Any, states: list[Any], outputs: list[Any], starts: list[Any]) -> Any:
         done = segment(i, states).forward(False)
@@ -39,29 +43,28 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
     _, last, outputs, starts = tf.while_loop(
         lambda i, *_: i < segments,
         forward_body,
-        [0, kept_head.last_states, [empty_list(segmented, segments, scan.output_size)] if scan.return_sequences else [],
-         [empty_list(s[None], segments) for s in scan.initial_states]],
+        [0, kept_head.last_states, [empty_list(segmented, slots, scan.output_size)] if scan.return_sequences else [],
+         [empty_list(s[None], slots) for s in scan.initial_states]],
         maximum_iterations=segments,
     )  # fmt: skip
 
     def joined(head: Any, array: tf.TensorArray) -> Any:
-        parts = stacked(array, segmented, head.shape[-1])
+        parts = stacked(array, segmented, head.shape[-1])[:segments]
         return tf.concat([head, tf.reshape(parts, [segments * k, tf.shape(parts)[2], parts.shape[-1]])], axis=0)
 
     def backward(d_outputs: Any, d_last: list[Any]) -> Gradients:
         kernel = [] if scan.kernel is None else [tf.zeros_like(scan.kernel)]
 
         def body(i: Any, d_states: list[Any], d_kernel: list[Any], d_weights: list[Any], d_x: Any) -> Any:
-            part = segment(i, [a.read(i) for a in starts])
-            d_part = None if d_outputs is None else d_outputs[part.start : part.start + k]
-            d = part.backward(part.forward(True), d_part, d_states)
+            again = segment(i, [a.read(i) for a in starts])
+            d = again.backward(again.forward(True), None if d_outputs is None else part(d_outputs, i), d_states)
             d_weights = [total + more for total, more in zip(d_weights, d.weights)]
             return i - 1, d.states, [total + d.kernel for total in d_kernel], d_weights, d_x.write(i, d.x)
 
         _, d_states, d_kernel, d_weights, d_x = tf.while_loop(
             lambda i, *_: i >= 0,
             body,
-            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], empty_list(segmented, segments)],
+            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], empty_list(segmented, slots)],
             maximum_iterations=segments,
         )
         d = head.backward(head.forward(True), None if d_outputs is None else d_outputs[:first], d_states)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasrnn.cells import GRUCell, LSTMCell, SimpleRNNCell
+from kerasrnn.cells import GRUCell, LSTMCell, MinGRUCell, SimpleRNNCell
 from kerasrnn.layers import RNN
 
 BATCH, TIME, FEATURES, UNITS = 2, 7, 3, 4
@@ -49,9 +49,11 @@ def test_recomputation_changes_nothing(cell, options, k, masked):
     assert_all_close(gradients(layer_of(cell, checkpoint_steps=k, **options), mask=mask), expected)
 
 
-def test_recomputation_under_xla():
-    expected = gradients(layer_of(GRUCell))
-    assert_all_close(gradients(layer_of(GRUCell, checkpoint_steps=3), RUNS["xla"]), expected, atol=1e-9)
+@pytest.mark.parametrize("k", [1, 3, 7, 100])
+@pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+def test_recomputation_under_xla(cell, k):
+    expected = gradients(layer_of(cell))
+    assert_all_close(gradients(layer_of(cell, checkpoint_steps=k), RUNS["xla"]), expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("truncate", [1, 2, 3, 7, 50])
@@ -269,3 +271,25 @@ def test_stateful_trains_in_mixed_precision(policy, jit_compile):
     assert losses[-1] < 0.7 * losses[0]
     before = model.predict(X, batch_size=BATCH, verbose=0)
     assert np.abs(model.predict(X, batch_size=BATCH, verbose=0).astype("float32") - before).max() > 0  # the state went on
+
+
+@pytest.mark.parametrize("run", ["graph", "xla"])
+@pytest.mark.parametrize("cell", [LSTMCell, GRUCell, MinGRUCell])
+def test_second_derivatives_are_those_of_an_unrolled_loop(cell, run):
+    layer = layer_of(cell)
+    unrolled = keras.layers.RNN(layer.cell, return_sequences=True, unroll=True, dtype="float64")
+
+    def second(layer):
+        def derivative(x):
+            kernel = unrolled.cell.kernel.value
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    loss = tf.reduce_sum(tf.sin(layer(x, training=True)))
+                steepness = tf.reduce_sum(tf.square(inner.gradient(loss, x)))
+            return outer.gradient(steepness, [x, kernel])
+
+        return RUNS[run](derivative)(tf.constant(X))
+
+    assert_all_close(second(layer), second(unrolled), rtol=1e-9)
