@@ -60,6 +60,7 @@ def main(
     units: Annotated[int, typer.Option(help="Width of the GRU.")] = UNITS,
 ) -> None:
     """Train a character GRU on Moby-Dick for some minutes, and take it out of TensorFlow."""
+    out.mkdir(parents=True, exist_ok=True)
     corpus = kerasrnn.data.load_corpus("moby_dick")
     tokenizer = kerasrnn.tokenizers.CharTokenizer()
     tokenizer.adapt(corpus.train)
@@ -78,7 +79,7 @@ def main(
     by_keras, keras_speed = write_with_keras(model)
     by_runtime, runtime_speed = write_with_the_runtime(onnx)
 
-    table = Table("", "model", "beside it", title="From Moby-Dick to a model that runs anywhere")
+    table = Table("", "model", "beside it", pad_edge=False, title="From Moby-Dick to a model that runs anywhere")
     perplexity, bits = math.exp(-log_likelihood / num_tokens), -log_likelihood / num_tokens / math.log(2)
     bigram_bits = bigrams.bits_per_token(corpus.validation)
     table.add_row("validation perplexity", f"{perplexity:.2f}", f"{2**bigram_bits:.2f} by bigram counts")

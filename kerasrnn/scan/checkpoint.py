@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from kerasrnn._backend import tf
-from kerasrnn.scan.lists import empty_list, stacked
+from kerasrnn.scan.lists import empty_list, stacked, unstacked
 from kerasrnn.scan.loops import Forward, Gradients, Scan
 
 
@@ -20,23 +20,24 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
 
     def part(sequence: Any, i: Any) -> Any:
         others = len(sequence.shape) - 1
-        steps = tf.slice(sequence, [first + i * k, *[0] * others], [k, *[-1] * others])
-        return tf.ensure_shape(steps, (None, *sequence.shape[1:]))
+        return tf.slice(sequence, [first + i * k, *[0] * others], [k, *[-1] * others])
 
-    def segment(i: Any, states: list[Any]) -> Scan:
+    def segment(i: Any, x: Any, states: list[Any]) -> Scan:
         mask = None if scan.mask is None else part(scan.mask, i)
-        return replace(scan, x=part(scan.x, i), mask=mask, initial_states=states, start=first + i * k)
+        return replace(scan, x=x, mask=mask, initial_states=states, start=first + i * k)
 
     mask = None if scan.mask is None else scan.mask[:first]
     head = replace(scan, x=scan.x[:first], mask=mask)
     kept_head = head.forward(False)
 
-    # Like a sequence of segments; only its shape is read.
-    segmented = tf.zeros((0, k, *tf.unstack(tf.shape(scan.x)[1:])), scan.x.dtype)
-    segmented = tf.ensure_shape(segmented, (0, None, *scan.x.shape[1:]))
+    # A list of segments, so that in the end each makes room for its gradient; at least one, of zeros if need be.
+    rest = tf.concat([scan.x[first:], tf.zeros_like(scan.x[: slots * k - (steps - first)])], axis=0)
+    segmented = tf.reshape(rest, [slots, k, *tf.unstack(tf.shape(scan.x)[1:])])
+    segmented = tf.ensure_shape(segmented, (None, None, *scan.x.shape[1:]))
+    xs = unstacked(segmented)
 
     def forward_body(i: Any, states: list[Any], outputs: list[Any], starts: list[Any]) -> Any:
-        done = segment(i, states).forward(False)
+        done = segment(i, xs.read(i), states).forward(False)
         starts = [a.write(i, s) for a, s in zip(starts, states)]
         return i + 1, done.last_states, [a.write(i, done.outputs) for a in outputs], starts
 
@@ -55,16 +56,16 @@ def run_checkpointed(scan: Scan, k: int) -> tuple[Forward, Callable[..., Gradien
     def backward(d_outputs: Any, d_last: list[Any]) -> Gradients:
         kernel = [] if scan.kernel is None else [tf.zeros_like(scan.kernel)]
 
-        def body(i: Any, d_states: list[Any], d_kernel: list[Any], d_weights: list[Any], d_x: Any) -> Any:
-            again = segment(i, [a.read(i) for a in starts])
+        def body(i: Any, d_states: list[Any], d_kernel: list[Any], d_weights: list[Any], xs: Any) -> Any:
+            again = segment(i, xs.read(i), [a.read(i) for a in starts])
             d = again.backward(again.forward(True), None if d_outputs is None else part(d_outputs, i), d_states)
             d_weights = [total + more for total, more in zip(d_weights, d.weights)]
-            return i - 1, d.states, [total + d.kernel for total in d_kernel], d_weights, d_x.write(i, d.x)
+            return i - 1, d.states, [total + d.kernel for total in d_kernel], d_weights, xs.write(i, d.x)
 
         _, d_states, d_kernel, d_weights, d_x = tf.while_loop(
             lambda i, *_: i >= 0,
             body,
-            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], empty_list(segmented, slots)],
+            [segments - 1, d_last, kernel, [tf.zeros_like(w) for w in scan.weights], xs],
             maximum_iterations=segments,
         )
         d = head.backward(head.forward(True), None if d_outputs is None else d_outputs[:first], d_states)

@@ -46,6 +46,10 @@ class Scan:
     gradient_scale: Any
     start: Any  # the first step's place in the whole sequence
 
+    def __post_init__(self) -> None:
+        # Here and not where it is used: a loop that asks for the shape of x keeps all of x in memory.
+        self.steps = tf.shape(self.x)[0]
+
     def forward(self, keep: bool) -> Forward:
         stores_outputs = self.return_sequences and not (keep and self.output_is_state)
         keeps_h = keep and self.kernel is not None and not self.additive
@@ -127,10 +131,11 @@ class Scan:
             lists = [a.write(t, d) for a, d in zip(lists, d_projections)]
             return t - 1, [a.read(tf.maximum(t - 1, 0)) for a in lists], d_before, d_weights, lists
 
+        zeros = tf.reduce_sum(self.x[:0], axis=0)
         last_projections = tf.cond(
             self.steps > 0,
             lambda: [a.read(self.steps - 1) for a in kept.projections],
-            lambda: [tf.reduce_sum(self.x, axis=0) for _ in kept.projections],
+            lambda: [zeros for _ in kept.projections],
         )
         _, _, d_initial, d_weights, lists = tf.while_loop(
             lambda t, *_: t >= 0,
@@ -172,10 +177,6 @@ class Scan:
         masked = [states * m for m in self.dropout_masks] or [states]
         blocks = tf.split(d_h, len(masked), axis=-1)
         return tf.concat([tf.matmul(_rows(s), _rows(d), transpose_a=True) for s, d in zip(masked, blocks)], axis=-1)
-
-    @property
-    def steps(self) -> Any:
-        return tf.shape(self.x)[0]
 
     @property
     def output_size(self) -> int:
