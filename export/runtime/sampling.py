@@ -19,22 +19,37 @@ def _mix(z: np.ndarray) -> np.ndarray:
 
 
 def next_token(
-    logits: np.ndarray, temperature: np.ndarray, top_k: np.ndarray, top_p: np.ndarray, seed: np.ndarray, step: int
+    logits: np.ndarray,
+    temperature: np.ndarray,
+    top_k: np.ndarray,
+    top_p: np.ndarray,
+    min_p: np.ndarray,
+    repetition_penalty: np.ndarray,
+    seen: np.ndarray,
+    seed: np.ndarray,
+    step: int,
 ) -> np.ndarray:
-    """Draws one token a row: temperature, top-k, top-p, then the first token whose cumulated weight exceeds the draw.
+    """Draws one token a row: repetition penalty, temperature, top-k, top-p, min-p, then one draw.
 
     Args:
         logits: (batch, vocabulary) float32; −inf for a token that is never to be drawn.
-        temperature, top_k, top_p, seed: (batch,) float32, int32, float32, int64; 0, 0 and 1 switch the first three off.
+        temperature, top_k, top_p, min_p, repetition_penalty: (batch,) float32, but top_k int32; 0 takes the most likely
+            token, and 0, 1, 0 and 1 switch the others off.
+        seen: (batch, vocabulary) booleans, the tokens that the penalty is for.
+        seed: (batch,) int64.
         step: the number of tokens drawn before.
 
     Returns:
         (batch,) int32 token ids.
     """
+    if np.any(repetition_penalty != 1):
+        penalty = repetition_penalty[:, None]
+        logits = np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
     scaled = logits / np.where(temperature > 0, temperature, np.float32(1))[:, None]
     if np.any((top_k > 0) | (top_p < 1)):
         scaled = _filter(scaled, top_k, top_p)
     weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    weights = np.where(weights >= min_p[:, None], weights, np.float32(0))
     cumulated = np.cumsum(weights, axis=-1, dtype=np.float32)
     total = cumulated[:, -1:]
     passed = (cumulated <= uniform(seed, step)[:, None] * total) & (cumulated < total)

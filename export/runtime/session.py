@@ -1,7 +1,7 @@
 """An exported model at work, with NumPy and onnxruntime alone."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,9 @@ import numpy as np
 import onnxruntime
 
 from kerasrnn.export._manifest import ArtefactError, read_manifest
+from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
 from kerasrnn.export.runtime.sampling import next_token
+from kerasrnn.export.runtime.stop import UntilStop
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
 _SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
@@ -81,6 +83,9 @@ class Session:
         temperature: Any = 1.0,
         top_k: Any = 0,
         top_p: Any = 1.0,
+        min_p: Any = 0.0,
+        repetition_penalty: Any = 1.0,
+        stop: str | Sequence[str] = "",
         seed: Any = None,
     ) -> Any:
         """Writes on from a prompt: the text that the model's own `generate` writes from the same seed.
@@ -91,8 +96,11 @@ class Session:
             temperature: the logits are divided by it; 0 always takes the most likely token.
             top_k: draw from the k most likely tokens; 0 for all.
             top_p: draw from the fewest tokens whose probabilities reach p, in (0, 1]; 1 for all.
+            min_p: draw from tokens at least this share as likely as the most likely one, in [0, 1]; 0 for all.
+            repetition_penalty: above 1, tokens of the prompt and of the text so far become less likely; 1 is off.
+            stop: the text ends before this string; "" for no such string.
             seed: the same seed writes the same text; None draws a new one.
-            (The last four may be lists, one value a prompt.)
+            (All but the first two may be lists, one value a prompt.)
 
         Returns:
             The continuation without the prompt: a string for a string, a list of strings for a list.
@@ -100,10 +108,20 @@ class Session:
         Raises:
             ValueError: an argument outside its range, or the model has no tokenizer.
         """
-        prompts = _strings(prompt, "prompt")
-        steps = self._tokens(prompts, max_new_tokens, temperature, top_k, top_p, seed)
-        written = np.stack(list(steps), axis=1) if prompts else []
-        texts = [self._text_tokenizer.detokenize(row) for row in written]
+        prompts = strings(prompt, "prompt")
+        stops = [self._text_tokenizer.tokenize(s).tolist() for s in row_strings("stop", stop, len(prompts))]
+        steps = self._tokens(
+            prompts, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+        writers = [UntilStop(stop) for stop in stops]
+        written: list[list[int]] = [[] for _ in prompts]
+        for tokens in steps if prompts else ():
+            for row, writer, token in zip(written, writers, tokens.tolist()):
+                row += writer.add(token)
+            if all(writer.stopped for writer in writers):
+                break
+        texts = [self._text_tokenizer.detokenize(np.array(row + w.rest(), np.int32)) for row, w in zip(written, writers)]
         return texts[0] if isinstance(prompt, str) else texts
 
     def stream(
@@ -113,13 +131,34 @@ class Session:
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
+        stop: str = "",
         seed: int | None = None,
     ) -> Iterator[str]:
-        """Like `generate` for one prompt, as an iterator that gives each piece of text as soon as it is written."""
-        if not isinstance(prompt, str):
-            raise TypeError(f"prompt: expected a string; received {type(prompt).__name__}")
-        steps = self._tokens([prompt], max_new_tokens, temperature, top_k, top_p, seed)
-        return (self._text_tokenizer.detokenize(tokens) for tokens in steps)
+        """Like `generate` for one prompt, as an iterator that gives each piece of text as soon as it is certain.
+
+        What may be the beginning of the stop string is kept back until the next tokens say.
+        """
+        for name, value in (("prompt", prompt), ("stop", stop)):
+            if not isinstance(value, str):
+                raise TypeError(f"{name}: expected a string; received {type(value).__name__}")
+        writer = UntilStop(self._text_tokenizer.tokenize(stop).tolist())
+        steps = self._tokens(
+            [prompt], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
+
+        def pieces() -> Iterator[str]:
+            for tokens in steps:
+                if certain := writer.add(int(tokens[0])):
+                    yield self._text_tokenizer.detokenize(np.array(certain, np.int32))
+                if writer.stopped:
+                    return
+            if rest := writer.rest():
+                yield self._text_tokenizer.detokenize(np.array(rest, np.int32))
+
+        return pieces()
 
     def score(self, text: str | Sequence[str]) -> tuple[Any, Any]:
         """The log-likelihood of text, its first token included.
@@ -131,7 +170,7 @@ class Session:
             (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for a
             string, arrays for a list. exp(−log_likelihood / num_tokens) is the perplexity.
         """
-        results = [self._score(t) for t in _strings(text, "text")]
+        results = [self._score(t) for t in strings(text, "text")]
         if isinstance(text, str):
             return results[0]
         return np.array([r[0] for r in results]), np.array([r[1] for r in results], np.int64)
@@ -149,31 +188,28 @@ class Session:
             total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
         return total, len(targets)
 
-    def _tokens(
-        self, prompts: list[str], max_new_tokens: int, temperature: Any, top_k: Any, top_p: Any, seed: Any
-    ) -> Iterator[np.ndarray]:
+    def _tokens(self, prompts: list[str], max_new_tokens: int, **settings: Any) -> Iterator[np.ndarray]:
         """Checks the arguments at once, and gives an iterator of the next token of every row."""
         tokenizer, rows = self._text_tokenizer, len(prompts)
         if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
             raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
-        if seed is None:
-            seed = [secrets.randbits(63) for _ in range(rows)]
-        temperature = _row_values("temperature", temperature, rows, np.float32, lambda v: v >= 0, "a number ≥ 0 (0 is greedy)")
-        top_k = _row_values("top_k", top_k, rows, np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)")
-        top_p = _row_values("top_p", top_p, rows, np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]")
-        seed = _row_values("seed", seed, rows, np.int64, lambda v: v == v, "an integer")
+        if settings["seed"] is None:
+            settings["seed"] = [secrets.randbits(63) for _ in range(rows)]
+        settings = {name: row_values(name, settings[name], rows, *checks) for name, checks in SETTINGS.items()}
 
         def tokens() -> Iterator[np.ndarray]:
             # Each prompt by itself: they differ in length, and the states must be those after its last token.
-            read = [
-                self._advance(np.array([[tokenizer.start_token_id, *tokenizer.tokenize(p)]], np.int32), self.initial_states(1))
-                for p in prompts
-            ]
+            ids = [tokenizer.tokenize(p) for p in prompts]
+            read = [self._advance(np.array([[tokenizer.start_token_id, *i]], np.int32), self.initial_states(1)) for i in ids]
             logits = np.concatenate([logits[:, -1] for logits, _ in read])
+            seen = np.zeros(logits.shape, bool)
+            for row, token_ids in zip(seen, ids):
+                row[token_ids] = True
             states = {name: np.concatenate([s[name] for _, s in read]) for name in self.state_names}
             for t in range(max_new_tokens):
                 logits[:, tokenizer.unknown_token_id] = -np.inf
-                drawn = next_token(logits, temperature, top_k, top_p, seed, t)
+                drawn = next_token(logits, seen=seen, step=t, **settings)
+                seen[np.arange(rows), drawn] = True
                 yield drawn
                 if t + 1 < max_new_tokens:
                     logits, states = self._advance(drawn[:, None], states)
@@ -226,26 +262,3 @@ class Session:
             worst = array.min() if array.min() < 0 else array.max()
             raise ValueError(f"token_ids: expected values in [0, {limit}), the vocabulary; received {worst}")
         return array.astype(dtype, copy=False)
-
-
-def _strings(value: Any, name: str) -> list[str]:
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
-    for v in values:
-        if not isinstance(v, str):
-            raise TypeError(f"{name}: expected a string or a list of strings; received {type(v).__name__} {v!r}")
-    return values
-
-
-def _row_values(
-    name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[[np.ndarray], Any], expected: str
-) -> np.ndarray:
-    try:
-        given = np.asarray(value)
-        if np.dtype(dtype).kind == "i" and given.size and given.dtype.kind not in "iu":
-            raise ValueError("not an integer")
-        values = np.broadcast_to(given.astype(dtype), (rows,))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}") from error
-    if not np.all(is_valid(values)):
-        raise ValueError(f"{name}: expected {expected}; received {value!r}")
-    return values

@@ -10,39 +10,52 @@ from kerasrnn._backend import keras, tf
 from kerasrnn.samplers import next_token
 
 
+_ANY, _NONE = -1, -2  # in place of a stop string's token: one that any token equals, and one that none does
+
+# The settings of a draw, each with its dtype, its range, and the range in words.
+_SETTINGS: dict[str, tuple[Any, Callable[[np.ndarray], Any], str]] = {
+    "temperature": (np.float32, lambda v: v >= 0, "a number ≥ 0 (0 is greedy)"),
+    "top_k": (np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)"),
+    "top_p": (np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]"),
+    "min_p": (np.float32, lambda v: (v >= 0) & (v <= 1), "a number in [0, 1] (0 keeps all)"),
+    "repetition_penalty": (np.float32, lambda v: (v > 0) & np.isfinite(v), "a finite number > 0 (1 is off)"),
+    "seed": (np.int64, lambda v: v == v, "an integer"),
+}
+
+
 class Decoder:
     """Generation and scoring for one LanguageModel; holds its compiled graphs."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        vector = [tf.TensorSpec((None,), dtype) for dtype in (tf.float32, tf.int32, tf.float32, tf.int64)]
         ids, scalar = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((), tf.int32)
-        self._generate = tf.function(self._generate_ids, [ids, tf.TensorSpec((None,), tf.int32), scalar, *vector])
+        settings = {name: tf.TensorSpec((None,), dtype) for name, (dtype, *_) in _SETTINGS.items()}
+        seen = tf.TensorSpec((None, model.vocabulary_size), tf.bool)
+        self._generate = tf.function(self._generate_ids, [ids, tf.TensorSpec((None,), tf.int32), seen, scalar, ids, settings])
         self._score_chunk = tf.function(self._log_likelihood, reduce_retracing=True)
 
-    def generate(
-        self, prompt: str | Sequence[str], max_new_tokens: int, temperature: Any, top_k: Any, top_p: Any, seed: Any
-    ) -> Any:
+    def generate(self, prompt: str | Sequence[str], max_new_tokens: int, stop: Any, **settings: Any) -> Any:
         prompts = _strings(prompt, "prompt")
         if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
             raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
-        rows = len(prompts)
-        if seed is None:
-            seed = [secrets.randbits(63) for _ in range(rows)]
-        temperature = _row_values("temperature", temperature, rows, np.float32, lambda v: v >= 0, "a number ≥ 0 (0 is greedy)")
-        top_k = _row_values("top_k", top_k, rows, np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)")
-        top_p = _row_values("top_p", top_p, rows, np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]")
-        seed = _row_values("seed", seed, rows, np.int64, lambda v: v == v, "an integer")
+        rows, tokenizer = len(prompts), self.model.tokenizer
+        if settings["seed"] is None:
+            settings["seed"] = [secrets.randbits(63) for _ in range(rows)]
+        settings = {name: _row_values(name, settings[name], rows, *checks) for name, checks in _SETTINGS.items()}
+        stops = [tokenizer.tokenize(s).numpy() for s in _row_strings("stop", stop, rows)]
         if not prompts:
             return []
-        tokenizer = self.model.tokenizer
         ids = [[tokenizer.start_token_id, *tokenizer.tokenize(p).numpy()] for p in prompts]
         lengths = [len(row) for row in ids]
         padded = np.zeros((rows, max(lengths)), np.int32)
-        for row, length, values in zip(padded, lengths, ids):
-            row[:length] = values
-        written = self._generate(padded, lengths, max_new_tokens, temperature, top_k, top_p, seed)
-        texts = [text.decode() for text in tokenizer.detokenize(written).numpy()]
+        seen = np.zeros((rows, self.model.vocabulary_size), bool)
+        stop_ids = np.full((rows, max(map(len, stops))), _ANY, np.int32)
+        for row, values in enumerate(ids):
+            padded[row, : lengths[row]] = values
+            seen[row, values[1:]] = True
+            stop_ids[row, stop_ids.shape[1] - len(stops[row]) :] = stops[row]
+        written, counts = self._generate(padded, lengths, seen, max_new_tokens, stop_ids, settings)
+        texts = [tokenizer.detokenize(row[:count]).numpy().decode() for row, count in zip(written.numpy(), counts.numpy())]
         return texts[0] if isinstance(prompt, str) else texts
 
     def score(self, text: str | Sequence[str], num_steps: int, verbose: bool) -> tuple[Any, Any]:
@@ -77,22 +90,34 @@ class Decoder:
         return -tf.reduce_sum(loss, axis=1), states
 
     def _generate_ids(
-        self, token_ids: Any, lengths: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any
-    ) -> Any:
+        self, token_ids: Any, lengths: Any, seen: Any, max_new_tokens: Any, stop_ids: Any, settings: dict[str, Any]
+    ) -> tuple[Any, Any]:
+        """The tokens written, (batch, time), and how many of each row's come before its stop string."""
         model = self.model
         logits, states = model(token_ids, mask=tf.sequence_mask(lengths, tf.shape(token_ids)[1]), return_state=True)
         logits = tf.gather(logits, lengths - 1, batch_dims=1)
         never = tf.one_hot(model.tokenizer.unknown_token_id, model.vocabulary_size, on_value=float("-inf"), off_value=0.0)
+        stop_lengths = tf.reduce_sum(tf.cast(stop_ids != _ANY, tf.int32), axis=1)
 
-        def body(t: Any, logits: Any, states: list[Any], written: Any) -> Any:
+        def body(t: Any, logits: Any, states: list[Any], seen: Any, last: Any, counts: Any, written: Any) -> Any:
             logits = tf.cast(logits, tf.float32) + never
-            tokens = next_token(logits, temperature, top_k, top_p, seed, tf.cast(t, tf.int64))
+            tokens = next_token(logits, seen=seen, step=tf.cast(t, tf.int64), **settings)
+            seen |= tf.one_hot(tokens, model.vocabulary_size, on_value=True, off_value=False)
+            last = tf.concat([last, tokens[:, None]], axis=1)[:, 1:]
+            stopped = tf.reduce_all((stop_ids == _ANY) | (stop_ids == last), axis=1) & (stop_lengths > 0)
+            counts = tf.where(stopped & (counts == max_new_tokens), t + 1 - stop_lengths, counts)
             logits, states = model(tokens[:, None], initial_state=states, return_state=True)
-            return t + 1, logits[:, 0], states, written.write(t, tokens)
+            return t + 1, logits[:, 0], states, seen, last, counts, written.write(t, tokens)
 
         written = tf.TensorArray(tf.int32, size=max_new_tokens, element_shape=(None,))
-        *_, written = tf.while_loop(lambda t, *_: t < max_new_tokens, body, [0, logits, states, written])
-        return tf.transpose(written.stack())
+        nothing = tf.fill(tf.shape(stop_ids), _NONE)
+        counts = tf.fill(tf.shape(lengths), max_new_tokens)
+        *_, counts, written = tf.while_loop(
+            lambda t, *rest: (t < max_new_tokens) & tf.reduce_any(rest[-2] == max_new_tokens),
+            body,
+            [0, logits, states, seen, nothing, counts, written],
+        )
+        return tf.transpose(written.stack()), counts
 
 
 def _strings(value: Any, name: str) -> list[str]:
@@ -113,4 +138,13 @@ def _row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Callable
         raise ValueError(f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}") from error
     if not np.all(is_valid(values)):
         raise ValueError(f"{name}: expected {expected}; received {value!r}")
+    return values
+
+
+def _row_strings(name: str, value: Any, rows: int) -> list[str]:
+    values = _strings(value, name)
+    if isinstance(value, str):
+        return values * rows
+    if len(values) != rows:
+        raise ValueError(f"{name}: expected a string, or one a prompt ({rows}); received {len(values)}")
     return values

@@ -197,6 +197,9 @@ class LanguageModel(keras.Model):
         temperature: Any = 1.0,
         top_k: Any = 0,
         top_p: Any = 1.0,
+        min_p: Any = 0.0,
+        repetition_penalty: Any = 1.0,
+        stop: str | Sequence[str] = "",
         seed: Any = None,
     ) -> Any:
         """Writes on from a prompt, by default with the model's own probabilities.
@@ -207,8 +210,11 @@ class LanguageModel(keras.Model):
             temperature: the logits are divided by it; 0 always takes the most likely token.
             top_k: draw from the k most likely tokens; 0 for all.
             top_p: draw from the fewest tokens whose probabilities reach p, in (0, 1]; 1 for all.
+            min_p: draw from tokens at least this share as likely as the most likely one, in [0, 1]; 0 for all.
+            repetition_penalty: above 1, tokens of the prompt and of the text so far become less likely; 1 is off.
+            stop: the text ends before this string; "" for no such string.
             seed: the same seed writes the same text, in exported models too; None draws a new one.
-            (The last four may be lists, one value a prompt.)
+            (All but the first two may be lists, one value a prompt.)
 
         Returns:
             The continuation without the prompt: a string for a string, a list of strings for a list.
@@ -216,7 +222,10 @@ class LanguageModel(keras.Model):
         Raises:
             ValueError: an argument outside its range, or the model has no tokenizer.
         """
-        return self._decoder.generate(prompt, max_new_tokens, temperature, top_k, top_p, seed)
+        return self._decoder.generate(
+            prompt, max_new_tokens, stop, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            repetition_penalty=repetition_penalty, seed=seed,
+        )  # fmt: skip
 
     def score(self, text: str | Sequence[str], num_steps: int = 1024, verbose: bool = False) -> tuple[Any, Any]:
         """The log-likelihood of text, its first token included, in chunks that carry the states.

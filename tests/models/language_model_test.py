@@ -104,6 +104,20 @@ def test_generate_takes_settings_for_each_prompt(trained):
     assert texts[1] == trained.generate("the ", 20, temperature=2.0, top_k=3, top_p=0.9, seed=2)
 
 
+@pytest.mark.parametrize("stop", ["t", "mat", "on the", "zzz", "Ω"])
+def test_text_ends_before_its_stop_string(trained, stop):
+    whole = trained.generate("the cat ", 40, temperature=0.7, seed=2)
+    assert trained.generate("the cat ", 40, temperature=0.7, seed=2, stop=stop) == whole.partition(stop)[0]
+    several = trained.generate(["the cat "] * 3, 40, temperature=0.7, seed=2, stop=["", stop, "zzz"])
+    assert several == [whole, whole.partition(stop)[0], whole]
+
+
+def test_repetition_penalty_is_for_the_prompt_and_what_was_written(trained):
+    written = trained.generate("abc", 26, temperature=0, repetition_penalty=1e6)
+    assert len(set(written)) >= len(set(trained.generate("abc", 26, temperature=0)))
+    assert len({*written[:8]} | {*"abc"}) == 11  # nothing twice while there is anything else
+
+
 def test_generate_follows_training(trained):
     model = LanguageModel(GRUCell(8), tokenizer=TOKENIZER)
     before = model.generate("the ", 20, temperature=0)
@@ -116,7 +130,9 @@ def test_generate_follows_training(trained):
     [({"temperature": -0.1}, "temperature"), ({"temperature": float("nan")}, "temperature"), ({"top_k": -1}, "top_k"),
      ({"top_k": 2.5}, "top_k"), ({"top_p": 0}, "top_p"), ({"top_p": 1.5}, "top_p"), ({"top_p": float("nan")}, "top_p"),
      ({"max_new_tokens": 0}, "max_new_tokens"), ({"max_new_tokens": 2.0}, "max_new_tokens"), ({"seed": "x"}, "seed"),
-     ({"seed": [1, 2]}, "seed"), ({"temperature": "hot"}, "temperature")],
+     ({"seed": [1, 2]}, "seed"), ({"min_p": 2}, "min_p"), ({"repetition_penalty": -1}, "repetition_penalty"),
+     ({"repetition_penalty": float("nan")}, "repetition_penalty"), ({"stop": ["a", "b"]}, "stop"),
+     ({"temperature": "hot"}, "temperature")],
     ids=str,
 )  # fmt: skip
 def test_generate_refuses_bad_arguments_by_name(trained, arguments, name):

@@ -43,12 +43,22 @@ def test_numbers_are_uniform():
 PROBABILITIES = np.array([0.1, 0.4, 0.2, 0.3], np.float32)
 
 
-def draws(temperature=1.0, top_k=0, top_p=1.0, rows=4000, probabilities=PROBABILITIES):
-    logits = np.tile(np.log(probabilities), (rows, 1)).astype(np.float32)
-    seeds = np.arange(rows, dtype=np.int64)
-    settings = [np.full(rows, v, d) for v, d in ((temperature, np.float32), (top_k, np.int32), (top_p, np.float32))]
-    ours = next_token(tf.constant(logits), *map(tf.constant, settings), tf.constant(seeds), tf.constant(0, tf.int64)).numpy()
-    np.testing.assert_array_equal(runtime.next_token(logits, *settings, seeds, 0), ours)
+OFF = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0}
+
+
+def both(logits, seen, seed, step=0, **settings):
+    """The tokens drawn by TensorFlow, which NumPy must draw too."""
+    rows = len(logits)
+    arguments = {k: np.full(rows, v, np.int32 if k == "top_k" else np.float32) for k, v in {**OFF, **settings}.items()}
+    arguments |= {"logits": logits.astype(np.float32), "seen": seen, "seed": seed.astype(np.int64)}
+    ours = next_token(**{k: tf.constant(v) for k, v in arguments.items()}, step=tf.constant(step, tf.int64)).numpy()
+    np.testing.assert_array_equal(runtime.next_token(**arguments, step=step), ours)
+    return ours
+
+
+def draws(rows=4000, probabilities=PROBABILITIES, seen=(False,) * 4, shift=0.0, **settings):
+    logits = np.tile(np.log(probabilities) + shift, (rows, 1))
+    ours = both(logits, np.tile(seen, (rows, 1)), np.arange(rows), **settings)
     return np.bincount(ours, minlength=len(probabilities)) / rows
 
 
@@ -78,6 +88,32 @@ def test_top_p_acts_on_what_top_k_left():
     assert draws(top_k=2, top_p=0.5)[1] == 1
 
 
+@pytest.mark.parametrize(("min_p", "kept"), [(0.0, [0, 1, 2, 3]), (0.26, [1, 2, 3]), (0.51, [1, 3]), (0.8, [1]), (1.0, [1])])
+def test_min_p(min_p, kept):
+    expected = np.where(np.isin(range(4), kept), PROBABILITIES, 0)
+    np.testing.assert_allclose(draws(min_p=min_p), expected / expected.sum(), atol=0.03)
+
+
+def test_min_p_acts_after_temperature_and_top_k():
+    # At temperature 0.5 the ratios are squared: 0.3 is 0.56 as likely as 0.4.
+    assert draws(min_p=0.6, temperature=0.5)[1] == 1
+    assert draws(min_p=0.2, top_k=2)[[0, 2]].sum() == 0
+
+
+@pytest.mark.parametrize("shift", [-3.0, 0.0, 3.0], ids=["negative", "as they are", "positive"])
+def test_repetition_penalty_makes_what_was_seen_less_likely_whatever_its_sign(shift):
+    seen = (False, True, False, True)
+    logits = np.log(PROBABILITIES) + shift
+    logits = np.where(seen, np.where(logits > 0, logits / 1.5, logits * 1.5), logits)
+    expected = np.exp(logits) / np.exp(logits).sum()
+    assert expected[1] < PROBABILITIES[1] and expected[3] < PROBABILITIES[3]
+    np.testing.assert_allclose(draws(seen=seen, shift=shift, repetition_penalty=1.5), expected, atol=0.03)
+
+
+def test_repetition_penalty_acts_on_the_greedy_token_too():
+    assert draws(temperature=0, seen=(False, True, False, False), repetition_penalty=5.0)[3] == 1
+
+
 def test_a_token_at_minus_infinity_is_never_drawn():
     with np.errstate(divide="ignore"):
         assert draws(probabilities=np.array([0, 0.5, 0.5, 0], np.float32), temperature=3.0)[[0, 3]].sum() == 0
@@ -85,9 +121,10 @@ def test_a_token_at_minus_infinity_is_never_drawn():
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**32), st.integers(2, 40), st.sampled_from([0.0, 0.3, 1.0, 2.0]), st.integers(0, 50),
-       st.floats(2.0**-7, 1.0, width=32), st.integers(0, 1000))  # fmt: skip
-def test_tensorflow_and_numpy_draw_alike(seed, vocabulary, temperature, top_k, top_p, step):
-    logits = np.random.default_rng(seed).normal(0, 3, (2, vocabulary)).astype(np.float32)
-    arguments = [np.full(2, v, d) for v, d in ((temperature, "f4"), (top_k, "i4"), (top_p, "f4"), (seed, "i8"))]
-    ours = next_token(tf.constant(logits), *map(tf.constant, arguments), tf.constant(step, tf.int64))
-    np.testing.assert_array_equal(runtime.next_token(logits, *arguments, step), ours)
+       st.floats(2.0**-7, 1.0, width=32), st.sampled_from([0.0, 0.1, 0.9]), st.sampled_from([0.5, 1.0, 1.3]),
+       st.integers(0, 1000))  # fmt: skip
+def test_tensorflow_and_numpy_draw_alike(seed, vocabulary, temperature, top_k, top_p, min_p, repetition_penalty, step):
+    random = np.random.default_rng(seed)
+    logits, seen = random.normal(0, 3, (2, vocabulary)), random.random((2, vocabulary)) < 0.3
+    both(logits, seen, np.full(2, seed), step, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+         repetition_penalty=repetition_penalty)  # fmt: skip

@@ -22,6 +22,8 @@ def session(onnx_folder):
 
 @pytest.mark.parametrize("settings", [
     {"temperature": 0}, {}, {"temperature": 0.7}, {"top_k": 4}, {"top_p": 0.8},
+    {"min_p": 0.2}, {"repetition_penalty": 1.4}, {"temperature": 0, "repetition_penalty": 1.4}, {"stop": "t"}, {"stop": "the "},
+    {"stop": ["", "at", " ", "Ω"], "min_p": [0, 0.1, 0.5, 1], "repetition_penalty": [1, 0.8, 2, 1.1]},
     {"temperature": [0, 0.5, 1, 2], "top_k": [0, 3, 9, 0], "top_p": [1, 0.5, 0.9, 0.99], "seed": [1, 2, 3, -4]},
 ], ids=str)  # fmt: skip
 def test_one_seed_one_text(model, session, settings):
@@ -33,6 +35,13 @@ def test_stream_is_generate_in_pieces(session):
     pieces = list(session.stream("the ", 40, seed=3))
     assert len(pieces) == 40
     assert "".join(pieces) == session.generate("the ", 40, seed=3)
+
+
+@pytest.mark.parametrize("stop", ["t", "at", "the ", ". ", "ttt", "zzz"])
+def test_text_ends_before_its_stop_string(session, stop):
+    whole = session.generate("the ", 60, seed=3)
+    assert session.generate("the ", 60, seed=3, stop=stop) == whole.partition(stop)[0]
+    assert "".join(session.stream("the ", 60, seed=3, stop=stop)) == whole.partition(stop)[0]
 
 
 def test_streams_run_side_by_side_without_mixing(session):
@@ -68,6 +77,9 @@ def test_forward_and_step_take_names(model, session):
     [({"temperature": -1}, ValueError, "temperature: expected"), ({"temperature": float("nan")}, ValueError, "temperature"),
      ({"top_k": -1}, ValueError, "top_k: expected"), ({"top_k": 1.5}, ValueError, "top_k"),
      ({"top_p": 0}, ValueError, "top_p: expected"), ({"top_p": 1.1}, ValueError, "top_p"),
+     ({"min_p": -0.1}, ValueError, "min_p: expected"), ({"min_p": 1.1}, ValueError, "min_p"),
+     ({"repetition_penalty": 0}, ValueError, "repetition_penalty: expected"),
+     ({"repetition_penalty": float("inf")}, ValueError, "repetition_penalty"), ({"stop": 3}, TypeError, "stop: expected"),
      ({"max_new_tokens": 0}, ValueError, "max_new_tokens: expected"), ({"seed": "x"}, ValueError, "seed: expected"),
      ({"prompt": 3}, TypeError, "prompt: expected"), ({"prompt": [b"x"]}, TypeError, "prompt: expected")],
     ids=str,
