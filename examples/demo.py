@@ -79,11 +79,11 @@ def main(
     by_keras, keras_speed = write_with_keras(model)
     by_runtime, runtime_speed = write_with_the_runtime(onnx)
 
-    table = Table("", "model", "beside it", pad_edge=False, title="From Moby-Dick to a model that runs anywhere")
+    table = Table("", "model", "beside it", title="From Moby-Dick to a model that runs anywhere")
     perplexity, bits = math.exp(-log_likelihood / num_tokens), -log_likelihood / num_tokens / math.log(2)
     bigram_bits = bigrams.bits_per_token(corpus.validation)
-    table.add_row("validation perplexity", f"{perplexity:.2f}", f"{2**bigram_bits:.2f} by bigram counts")
-    table.add_row("validation bits per character", f"{bits:.3f}", f"{bigram_bits:.3f} by bigram counts")
+    table.add_row("validation perplexity", f"{perplexity:.2f}", f"{2**bigram_bits:.2f} by bigrams")
+    table.add_row("validation bits per character", f"{bits:.3f}", f"{bigram_bits:.3f} by bigrams")
     for name, folder in (("ONNX", onnx), ("SavedModel", serving)):
         parity = json.loads((folder / "manifest.json").read_text())["parity"]
         for judged, limit in parity["limits"].items():
