@@ -49,7 +49,8 @@ def next_token(
     if np.any((top_k > 0) | (top_p < 1)):
         scaled = _filter(scaled, top_k, top_p)
     weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    weights = np.where(weights >= min_p[:, None], weights, np.float32(0))
+    if np.any(min_p > 0):
+        weights = np.where(weights >= min_p[:, None], weights, np.float32(0))
     cumulated = np.cumsum(weights, axis=-1, dtype=np.float32)
     total = cumulated[:, -1:]
     passed = (cumulated <= uniform(seed, step)[:, None] * total) & (cumulated < total)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import kerasrnn.tokenizers  # noqa: F401  (a saved model names its tokenizer)
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN
 from kerasrnn.metrics import Perplexity

@@ -1,5 +1,8 @@
 """The language model: its shapes and arguments, training with plain fit, text out of it, and files."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -116,6 +119,13 @@ def test_repetition_penalty_is_for_the_prompt_and_what_was_written(trained):
     written = trained.generate("abc", 26, temperature=0, repetition_penalty=1e6)
     assert len(set(written)) >= len(set(trained.generate("abc", 26, temperature=0)))
     assert len({*written[:8]} | {*"abc"}) == 11  # nothing twice while there is anything else
+
+
+def test_a_saved_model_loads_in_a_process_that_imports_nothing_but_models(trained, tmp_path):
+    trained.save(tmp_path / "model.keras")
+    program = "import sys, keras, kerasrnn.models; print(keras.saving.load_model(sys.argv[1]).generate('the ', 9, 0), end='')"
+    done = subprocess.run([sys.executable, "-c", program, tmp_path / "model.keras"], capture_output=True, text=True)
+    assert done.stdout == trained.generate("the ", 9, 0), done.stderr
 
 
 def test_generate_follows_training(trained):
