@@ -23,8 +23,8 @@ def next_token(
     temperature: np.ndarray,
     top_k: np.ndarray,
     top_p: np.ndarray,
-    min_p: np.ndarray,
-    repetition_penalty: np.ndarray,
+    min_p: np.ndarray | None,
+    repetition_penalty: np.ndarray | None,
     seen: np.ndarray,
     seed: np.ndarray,
     step: int,
@@ -34,7 +34,7 @@ def next_token(
     Args:
         logits: (batch, vocabulary) float32; −inf for a token that is never to be drawn.
         temperature, top_k, top_p, min_p, repetition_penalty: (batch,) float32, but top_k int32; 0 takes the most likely
-            token, and 0, 1, 0 and 1 switch the others off.
+            token, and 0, 1, 0 and 1 switch the others off, the last two for all rows if None.
         seen: (batch, vocabulary) booleans, the tokens that the penalty is for.
         seed: (batch,) int64.
         step: the number of tokens drawn before.
@@ -42,14 +42,14 @@ def next_token(
     Returns:
         (batch,) int32 token ids.
     """
-    if np.any(repetition_penalty != 1):
+    if repetition_penalty is not None:
         penalty = repetition_penalty[:, None]
         logits = np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
     scaled = logits / np.where(temperature > 0, temperature, np.float32(1))[:, None]
     if np.any((top_k > 0) | (top_p < 1)):
         scaled = _filter(scaled, top_k, top_p)
     weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    if np.any(min_p > 0):
+    if min_p is not None:
         weights = np.where(weights >= min_p[:, None], weights, np.float32(0))
     cumulated = np.cumsum(weights, axis=-1, dtype=np.float32)
     total = cumulated[:, -1:]

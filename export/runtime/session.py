@@ -196,6 +196,9 @@ class Session:
         if settings["seed"] is None:
             settings["seed"] = [secrets.randbits(63) for _ in range(rows)]
         settings = {name: row_values(name, settings[name], rows, *checks) for name, checks in SETTINGS.items()}
+        for name, off in (("min_p", 0), ("repetition_penalty", 1)):
+            if np.all(settings[name] == off):
+                settings[name] = None  # saves a tenth of a small model's time
 
         def tokens() -> Iterator[np.ndarray]:
             # Each prompt by itself: they differ in length, and the states must be those after its last token.
@@ -205,11 +208,12 @@ class Session:
             seen = np.zeros(logits.shape, bool)
             for row, token_ids in zip(seen, ids):
                 row[token_ids] = True
+            every_row = np.arange(rows)
             states = {name: np.concatenate([s[name] for _, s in read]) for name in self.state_names}
             for t in range(max_new_tokens):
                 logits[:, tokenizer.unknown_token_id] = -np.inf
                 drawn = next_token(logits, seen=seen, step=t, **settings)
-                seen[np.arange(rows), drawn] = True
+                seen[every_row, drawn] = True
                 yield drawn
                 if t + 1 < max_new_tokens:
                     logits, states = self._advance(drawn[:, None], states)
