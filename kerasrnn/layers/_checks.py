@@ -8,7 +8,8 @@ from kerasrnn._backend import keras, tf
 def check_call(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> None:
     """Raises a ValueError that names the argument, what was expected and what came."""
     batch, steps, features = sequences.shape
-    expected = layer.cell.kernel.shape[0]
+    kernel = getattr(layer.cell, "kernel", None)  # a cell that builds and projects in its own way may have none
+    expected = features if kernel is None else kernel.shape[0]
     if features != expected:
         raise ValueError(f"sequences: expected {expected} features, as the layer was built for; received {features}")
     if mask is not None:

@@ -189,6 +189,23 @@ def test_every_cell_s_scan_equals_its_plain_loop_in_all_gradients(cell, mask):
     assert_equal(results(ours, x, states, mask), results(plain, x, states, mask))
 
 
+def test_a_cell_may_project_in_its_own_way():
+    class Integrator(Cell):
+        recurrent = False
+
+        def build(self, input_shape):
+            self.recurrent_kernel = None
+
+        def project(self, inputs, masks=None):
+            return 2.0 * inputs
+
+        def pointwise(self, x, h, states):
+            return x + states[0], [x + states[0]]
+
+    x, _ = inputs()
+    np.testing.assert_allclose(RNN(Integrator(FEATURES))(x), 2 * np.sum(x, axis=1), rtol=1e-5)
+
+
 def test_a_cell_that_states_no_structure_takes_keras_s_loop():
     class Accumulate(keras.layers.Layer):
         state_size = FEATURES
