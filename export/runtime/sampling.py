@@ -58,12 +58,15 @@ def next_token(
 
 
 def _filter(logits: np.ndarray, top_k: np.ndarray, top_p: np.ndarray) -> np.ndarray:
-    vocabulary_size = logits.shape[-1]
-    descending = -np.sort(-logits, axis=-1)
+    vocabulary_size, filtered = logits.shape[-1], (top_k > 0) | (top_p < 1)
     k = np.where(top_k > 0, np.minimum(top_k, vocabulary_size), vocabulary_size)
-    kept = np.where(descending >= np.take_along_axis(descending, k[:, None] - 1, axis=-1), descending, -np.inf)
+    # Top-p alone needs them all in order; without it, the k largest do.
+    most = k[filtered].max()
+    descending = -np.sort(-logits if most == vocabulary_size else np.partition(-logits, most - 1, axis=-1)[:, :most], axis=-1)
+    kept = np.where(np.arange(most) < k[:, None], descending, -np.inf)
     weights = np.exp(kept - kept[:, :1])
     probabilities = weights / weights.sum(axis=-1, keepdims=True)
     before = np.cumsum(probabilities, axis=-1, dtype=np.float32) - probabilities
     smallest = np.where((before < top_p[:, None]) & (kept > -np.inf), kept, np.inf).min(axis=-1)
+    smallest = np.where(filtered, smallest, -np.inf)
     return np.where(logits >= smallest[:, None], logits, np.float32(-np.inf))

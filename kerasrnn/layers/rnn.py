@@ -174,6 +174,9 @@ class RNN(keras.layers.RNN):
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         states = keras.tree.flatten(initial_state)
+        if sequences.shape[1] == 1 and mask is None and not training and not self.zoneout:
+            output, states = self.cell(sequences[:, 0], states)  # no loop around one step: generation takes many
+            return output, output[:, None], states
         dropout = self.cell.get_dropout_mask(None) if training and self.cell.dropout else None
         recurrent_dropout = self.cell.get_recurrent_dropout_mask(None) if training and self.cell.recurrent_dropout else []
         recurrent_dropout = keras.tree.flatten(recurrent_dropout)

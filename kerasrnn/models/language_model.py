@@ -262,6 +262,16 @@ class LanguageModel(keras.Model):
             raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")
         return writers[format](self, filepath, verbose=bool(verbose), **kwargs)
 
+    def text_functions(self) -> dict[str, Any]:
+        """For exporters: the graphs behind `generate` and `score`, each a function of (batch,) tensors and its inputs."""
+        if self.tokenizer is None:
+            return {}
+        decoder = self._decoder
+        return {
+            "generate": (decoder.generate_strings, decoder.inputs["generate"]),
+            "score": (decoder.score_strings, decoder.inputs["score"]),
+        }
+
     @property
     def _decoder(self) -> Decoder:
         if self.tokenizer is None:

@@ -13,9 +13,9 @@ def next_token(
 
     The filters act in this order: repetition penalty (the logits of tokens seen before are divided by it where they
     are positive, multiplied where negative), temperature (logits / temperature), top-k (keep the k largest), top-p (of
-    what is left, keep the smallest set of most likely tokens whose probabilities reach p), min-p (of what is left, keep
-    the tokens at least min_p times as likely as the most likely one). Top-k and top-p keep ties, for they compare with
-    the smallest value kept. Then u = `uniform(seed, step)` picks the first token, in order of ids, at which the cumulated
+    those, keep the smallest set of most likely tokens whose probabilities reach p), min-p (of what is left, keep the
+    tokens at least min_p times as likely as the most likely one). A token as likely as the last one that top-k and
+    top-p keep is kept too. Then u = `uniform(seed, step)` picks the first token, in order of ids, at which the cumulated
     probability exceeds u.
 
     Args:
@@ -66,10 +66,12 @@ def next_token(
 
 def _filter(logits: Any, top_k: Any, top_p: Any) -> Any:
     vocabulary_size = tf.shape(logits)[-1]
-    descending = tf.sort(logits, axis=-1, direction="DESCENDING")
     k = tf.where(top_k > 0, tf.minimum(top_k, vocabulary_size), vocabulary_size)
-    kept = tf.where(descending >= tf.gather(descending, k[:, None] - 1, batch_dims=1), descending, -float("inf"))
+    # Top-p alone needs them all in order; without it, the k largest do.
+    descending = tf.math.top_k(logits, tf.reduce_max(tf.where((top_k > 0) | (top_p < 1), k, 1))).values
+    kept = tf.where(tf.range(tf.shape(descending)[-1]) < k[:, None], descending, -float("inf"))
     probabilities = tf.nn.softmax(kept, axis=-1)
     before = tf.cumsum(probabilities, axis=-1, exclusive=True)
     smallest = tf.reduce_min(tf.where((before < top_p[:, None]) & (kept > -float("inf")), kept, float("inf")), axis=-1)
+    smallest = tf.where((top_k > 0) | (top_p < 1), smallest, -float("inf"))
     return tf.where(logits >= smallest[:, None], logits, -float("inf"))
