@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+MAX_NEW_TOKENS = 65_536  # that an exported generate writes for one prompt
+TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": ["log_likelihood", "num_tokens"]}
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,10 @@ class Signature:
 
 
 def signatures_of(model: keras.Model) -> dict[str, Signature]:
-    """The signatures of a built model: forward, and step where the model hands out its states.
+    """The signatures of a built model: forward, step where the model hands out its states, generate and score if it reads text.
 
-    A model does so by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, as LanguageModel.
+    A model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and reads
+    text by `text_functions()`, as LanguageModel.
 
     Raises:
         ValueError: the model is not built, so that its inputs are not known.
@@ -34,10 +39,10 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
     if not model.built or not getattr(model, "inputs", None):
         raise ValueError(f"{model.name}: expected a built model whose inputs are known; call it once on real input first")
     inputs = [tf.TensorSpec((None, *t.shape[1:]), t.dtype, name=t.name) for t in model.inputs]
-    outputs = list(model.output_names)
+    outputs = list(getattr(model, "output_names", None) or [model.layers[-1].name])  # a Sequential has none
 
     def forward(*tensors: Any) -> dict[str, Any]:
-        given = dict(zip((s.name for s in inputs), tensors)) if isinstance(model.input, dict) else list(tensors)
+        given = dict(zip((s.name for s in inputs), tensors)) if isinstance(getattr(model, "input", None), dict) else list(tensors)
         results = keras.tree.flatten(model(given if len(tensors) > 1 else tensors[0], training=False))
         return dict(zip(outputs, results))
 
@@ -52,18 +57,46 @@ def _language_model_signatures(model: Any) -> dict[str, Signature]:
         for name, state in zip(names, model.get_initial_state(1))
     ]
 
+    def checked(token_ids: Any) -> Any:
+        # ONNX would take −1 for the last token; one too high is an error in every runtime.
+        return tf.where(token_ids < 0, model.vocabulary_size, token_ids)
+
     def forward(token_ids: Any) -> dict[str, Any]:
-        return {"logits": model(token_ids, training=False)}
+        return {"logits": model(checked(token_ids), training=False)}
 
     def step(token_ids: Any, *states: Any) -> dict[str, Any]:
-        logits, new_states = model(token_ids, initial_state=list(states), return_state=True, training=False)
+        # A state of one row would broadcast to all. TensorFlow stops at the assertion and optimises the reshape away; of
+        # the assertion nothing is left in ONNX, where the reshape fails.
+        rows = tf.shape(token_ids)[0]
+        checks = [
+            tf.debugging.assert_equal(tf.shape(s)[0], rows, f"{name}: expected one row for each row of token_ids")
+            for name, s in zip(names, states)
+        ]
+        with tf.control_dependencies(checks):
+            states = [tf.reshape(s, tf.stack([rows, s.shape[-1]])) for s in states]
+        logits, new_states = model(checked(token_ids), initial_state=states, return_state=True, training=False)
         return {"logits": logits, **dict(zip(next_names, new_states))}
 
     next_names = [f"next_{name}" for name in names]
-    return {
+    signatures = {
         "forward": Signature(forward, [token_ids], ["logits"]),
         "step": Signature(step, [token_ids, *states], ["logits", *next_names]),
     }
+    for name, (function, inputs) in model.text_functions().items():
+        signatures[name] = Signature(_limited(function) if name == "generate" else function, inputs, TEXT_OUTPUTS[name])
+    return signatures
+
+
+def _limited(generate: Callable[..., Any]) -> Callable[..., Any]:
+    """One request must not keep a server busy for ever."""
+
+    def limited(prompt: Any, max_new_tokens: Any, *settings: Any) -> dict[str, Any]:
+        received = f"max_new_tokens: expected at most {MAX_NEW_TOKENS}; received"
+        check = tf.debugging.Assert(tf.reduce_all(max_new_tokens <= MAX_NEW_TOKENS), [received, max_new_tokens])
+        with tf.control_dependencies([check]):
+            return generate(prompt, tf.identity(max_new_tokens), *settings)
+
+    return limited
 
 
 def keras_functions(signatures: dict[str, Signature]) -> dict[str, Callable[..., Any]]:
@@ -72,9 +105,22 @@ def keras_functions(signatures: dict[str, Signature]) -> dict[str, Callable[...,
     def function(signature: Signature) -> Callable[..., Any]:
         traced = signature.traced()
         names = [spec.name for spec in signature.inputs]
-        return lambda inputs: {k: v.numpy() for k, v in traced(*(tf.constant(inputs[n]) for n in names)).items()}
+        return lambda inputs: {k: in_python(v.numpy()) for k, v in traced(*(tf.constant(inputs[n]) for n in names)).items()}
 
     return {name: function(signature) for name, signature in signatures.items()}
+
+
+def in_python(value: np.ndarray) -> np.ndarray:
+    """Strings, which TensorFlow gives as bytes, as Python has them."""
+    return np.array([v.decode() for v in value.ravel()], object).reshape(value.shape) if value.dtype == object else value
+
+
+def interface(signatures: dict[str, Signature]) -> dict[str, Any]:
+    """Each signature's inputs with their types and axes, and the names of its outputs."""
+    return {
+        name: {"inputs": {s.name: (s.dtype.name, s.shape.as_list()) for s in signature.inputs}, "outputs": signature.outputs}
+        for name, signature in signatures.items()
+    }
 
 
 def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[str, Any]:

@@ -1,0 +1,60 @@
+"""A function of tensors through tf2onnx, with the model's recurrences as native nodes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import onnx
+import tensorflow as tf
+
+from kerasrnn.export.writers._lowering import lower_markers, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._tf2onnx import convert_function
+
+OPSET = 18  # the last one that tf2onnx writes
+
+
+def convert(
+    model: keras.Model,
+    function: Callable[..., Any],
+    inputs: list[tf.TensorSpec],
+    right_padded: bool = False,
+    guarded: bool = True,
+) -> onnx.ModelProto:
+    """Converts a function that calls the model.
+
+    Args:
+        model: the model, traced as `recurrences_as_markers` says.
+        function: of tensors as in `inputs`, returning tensors.
+        inputs: their specifications, with names.
+        right_padded: whether masks within hide nothing but the ends of rows.
+        guarded: whether batches or sequences may be empty.
+
+    Raises:
+        ValueError: the function holds an operation that has no ONNX form.
+    """
+    with recurrences_as_markers(model, right_padded) as markers:
+        proto, _ = convert_function(
+            tf.function(function, inputs),
+            input_signature=inputs,
+            opset=OPSET,
+            custom_op_handlers={"PyFuncStateless": (marker_handler, [])},
+            extra_opset=[onnx.helper.make_opsetid("kerasrnn", 1)],
+        )
+    lower_markers(proto, markers, guarded)
+    _let_reshapes_be_empty(proto.graph)
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise ValueError(
+            f"{model.name}: holds an operation that has no ONNX form, so it cannot be exported; nothing was written. "
+            f"Use another layer or activation there, or format='tf_saved_model'.\n{error}"
+        ) from error
+    return proto
+
+
+def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:
+    """A computed 0 in a shape means none, as in TensorFlow, and not ONNX's "as in the input"."""
+    constants = {initializer.name for initializer in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] not in constants:
+            node.attribute.append(onnx.helper.make_attribute("allowzero", 1))

@@ -1,0 +1,117 @@
+"""From logits to the next token in ONNX: the draws that `kerasrnn.samplers` and the runtime's NumPy make."""
+
+from typing import Any
+
+import numpy as np
+import spox.opset.ai.onnx.v20 as op
+
+_GAMMA = 0x9E3779B97F4A7C15
+
+
+def uniform(seed: Any, step: Any) -> Any:
+    """Uniform float32 in [0, 1) for each seed, int64 (batch,), at a step, int64 scalar: a counter hash (SplitMix64)."""
+    gamma = _uint64(_GAMMA)
+    key = _mix(op.add(op.cast(seed, to=np.uint64), gamma))
+    counter = op.mul(op.cast(op.add(step, integer(1)), to=np.uint64), gamma)
+    bits = _shift(_mix(op.add(key, counter)), 40)
+    return op.mul(op.cast(op.cast(bits, to=np.int64), to=np.float32), real(2.0**-24))
+
+
+def _mix(z: Any) -> Any:
+    z = op.mul(op.bitwise_xor(z, _shift(z, 30)), _uint64(0xBF58476D1CE4E5B9))
+    z = op.mul(op.bitwise_xor(z, _shift(z, 27)), _uint64(0x94D049BB133111EB))
+    return op.bitwise_xor(z, _shift(z, 31))
+
+
+def _shift(z: Any, bits: int) -> Any:
+    return op.bit_shift(z, _uint64(bits), direction="RIGHT")
+
+
+class Sampler:
+    """Draws one token a row, by the row's own settings; what no row has switched on costs nothing.
+
+    Args:
+        temperature, top_k, top_p, min_p, repetition_penalty: (batch,) float32, but top_k int64; 0 takes the most
+            likely token, and 0, 1, 0 and 1 switch the others off.
+        seed: (batch,) int64.
+    """
+
+    def __init__(
+        self, temperature: Any, top_k: Any, top_p: Any, min_p: Any, repetition_penalty: Any, seed: Any, vocabulary_size: int
+    ) -> None:
+        filtered = op.or_(op.greater(top_k, integer(0)), op.less(top_p, real(1)))
+        k = op.where(op.greater(top_k, integer(0)), op.min([top_k, integer(vocabulary_size)]), integer(vocabulary_size))
+        # Top-p alone needs all logits in order; without it, the k largest do.
+        self.most = op.reduce_max(op.concat([op.where(filtered, k, integer(1)), integer([1])], axis=0), keepdims=1)
+        self.k, self.top_p, self.filtered = column(k), column(top_p), column(filtered)
+        self.drawn = op.greater(temperature, real(0))
+        self.divisor = column(op.where(self.drawn, temperature, real(1)))
+        self.min_p, self.repetition_penalty, self.seed = column(min_p), column(repetition_penalty), seed
+        self.any_penalty = any_of(op.not_(op.equal(repetition_penalty, real(1))))
+        self.any_filter, self.any_drawn = any_of(filtered), any_of(self.drawn)
+
+    def __call__(self, logits: Any, seen: Any, step: Any) -> Any:
+        """logits (batch, vocabulary) float32, −inf for what is never to be drawn; seen, booleans alike → (batch,) int64."""
+
+        def penalised() -> Any:
+            unlikely = op.where(
+                op.greater(logits, real(0)), op.div(logits, self.repetition_penalty), op.mul(logits, self.repetition_penalty)
+            )
+            return op.where(seen, unlikely, logits)
+
+        penalised_logits = when(self.any_penalty, penalised, lambda: logits)
+        greedy = op.arg_max(penalised_logits, axis=1, keepdims=0)
+        return when(self.any_drawn, lambda: op.where(self.drawn, self._draw(penalised_logits, step), greedy), lambda: greedy)
+
+    def _draw(self, logits: Any, step: Any) -> Any:
+        scaled = op.div(logits, self.divisor)
+        filtered = when(self.any_filter, lambda: self._filter(scaled), lambda: scaled)
+        weights = op.exp(op.sub(filtered, op.reduce_max(filtered, integer([1]))))
+        weights = op.where(op.less(weights, self.min_p), real(0), weights)
+        cumulated = op.cumsum(weights, integer(1))
+        total = op.slice(cumulated, integer([-1]), integer([_END]), integer([1]))
+        goal = op.mul(column(uniform(self.seed, step)), total)
+        # The second condition keeps the draw within the vocabulary when u · total rounds up to total.
+        passed = op.and_(op.less_or_equal(cumulated, goal), op.less(cumulated, total))
+        return op.reduce_sum(op.cast(passed, to=np.int64), integer([1]), keepdims=0)
+
+    def _filter(self, logits: Any) -> Any:
+        descending, _ = op.top_k(logits, self.most)
+        rank = op.range(integer(0), op.squeeze(self.most, integer([0])), integer(1))
+        kept = op.where(op.less(rank, self.k), descending, real(-np.inf))
+        before = op.cumsum(op.softmax(kept, axis=1), integer(1), exclusive=1)
+        needed = op.and_(op.less(before, self.top_p), op.greater(kept, real(-np.inf)))
+        smallest = op.reduce_min(op.where(needed, kept, real(np.inf)), integer([1]))
+        smallest = op.where(self.filtered, smallest, real(-np.inf))
+        return op.where(op.less(logits, smallest), real(-np.inf), logits)
+
+
+_END = 2**63 - 1
+
+
+def integer(value: Any) -> Any:
+    return op.const(np.array(value, np.int64))
+
+
+def real(value: float) -> Any:
+    return op.const(np.array(value, np.float32))
+
+
+def _uint64(value: int) -> Any:
+    return op.const(np.array(value, np.uint64))
+
+
+def column(values: Any) -> Any:
+    """(batch,) → (batch, 1)"""
+    return op.unsqueeze(values, integer([1]))
+
+
+def any_of(conditions: Any) -> Any:
+    """Whether one of (batch,) booleans is true."""
+    return op.greater(op.reduce_sum(op.cast(conditions, to=np.int64), keepdims=0), integer(0))
+
+
+def when(condition: Any, then: Any, otherwise: Any) -> Any:
+    """One value or another; only the one that is taken is computed."""
+    (value,) = op.if_(condition, then_branch=lambda: [then()], else_branch=lambda: [op.identity(otherwise())])
+    return value

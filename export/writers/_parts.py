@@ -1,0 +1,75 @@
+"""A language model as parts of larger ONNX graphs: what reads a chunk of text, what takes one token; with shared weights."""
+
+import hashlib
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import spox
+import spox.opset.ai.onnx.v20 as op
+import tensorflow as tf
+from onnx import numpy_helper
+
+from kerasrnn.export.writers._convert import convert
+
+_OPSET = 20  # the first with the operations on strings
+_SMALL = 1024  # bytes; what is smaller stays where it is used
+
+
+class Parts:
+    """Functions of spox values that hold a model's converted graphs.
+
+    Args:
+        model: a language model, with `state_names` and `call(token_ids, initial_state=…, mask=…, return_state=True)`.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self._weights: dict[bytes, Any] = {}
+        self._states = [
+            tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name)
+            for name, state in zip(model.state_names, model.get_initial_state(1))
+        ]
+
+    def initial_states(self, rows: Any) -> list[Any]:
+        """The states before the first token, each (rows, units); `rows` is int64 (1,)."""
+        one_row = [np.asarray(state) for state in self.model.get_initial_state(1)]
+        return [op.expand(op.const(s), op.concat([rows, op.const([s.shape[1]])], axis=0)) for s in one_row]
+
+    def reader(self, logits: bool) -> Any:
+        """A function of token ids (batch, time), lengths (batch,), both int32, and states → logits if wanted, new states."""
+
+        def read(token_ids: Any, lengths: Any, *states: Any) -> list[Any]:
+            mask = tf.sequence_mask(lengths, tf.shape(token_ids)[1])
+            outputs, states = self.model(token_ids, initial_state=list(states), mask=mask, return_state=True)
+            return [outputs, *states] if logits else states
+
+        inputs = [tf.TensorSpec((None, None), tf.int32, "token_ids"), tf.TensorSpec((None,), tf.int32, "lengths"), *self._states]
+        return self._inlined(convert(self.model, read, inputs, right_padded=True))
+
+    def one_token(self) -> Any:
+        """A function of token ids (batch,) int32, at least one, and states → logits (batch, vocabulary), new states."""
+
+        def advance(token_ids: Any, *states: Any) -> list[Any]:
+            logits, states = self.model(token_ids[:, None], initial_state=list(states), return_state=True)
+            return [logits[:, 0], *states]
+
+        inputs = [tf.TensorSpec((None,), tf.int32, "token_ids"), *self._states]
+        return self._inlined(convert(self.model, advance, inputs, guarded=False))
+
+    def _inlined(self, proto: onnx.ModelProto) -> Any:
+        proto = onnx.version_converter.convert_version(proto, _OPSET)
+        shared = {w.name: self._shared(w) for w in proto.graph.initializer if len(w.raw_data) >= _SMALL}
+        small = [w for w in proto.graph.initializer if w.name not in shared]
+        proto.graph.input.extend(
+            onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in proto.graph.initializer if w.name in shared
+        )
+        del proto.graph.initializer[:]
+        proto.graph.initializer.extend(small)
+        inline = spox.inline(proto)
+        return lambda *values: list(inline(*values, **shared).values())
+
+    def _shared(self, weight: onnx.TensorProto) -> Any:
+        key = hashlib.sha256(weight.raw_data).digest() + str((weight.data_type, weight.dims)).encode()
+        return self._weights.setdefault(key, op.const(numpy_helper.to_array(weight)))

@@ -1,0 +1,198 @@
+"""generate.onnx and score.onnx: a language model with its tokenizer around it, strings in and strings or figures out."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+import spox
+import spox.opset.ai.onnx.v20 as op
+
+from kerasrnn.export.writers._hoisting import hoist_invariants
+from kerasrnn.export.writers._onnx_sampling import Sampler, any_of, column, integer, real, when
+from kerasrnn.export.writers._onnx_tokenizer import tokenizer_of
+from kerasrnn.export.writers._parts import Parts
+from kerasrnn.export.writers._signatures import MAX_NEW_TOKENS
+
+_CHUNK = 512  # tokens read in one call of the model: a long text takes bounded memory
+_ANY, _NONE = -1, -2  # in place of a stop string's token: one that any token equals, and one that none does
+_DTYPES = {
+    "prompt": np.str_, "max_new_tokens": np.int32, "temperature": np.float32, "top_k": np.int32, "top_p": np.float32,
+    "min_p": np.float32, "repetition_penalty": np.float32, "stop": np.str_, "seed": np.int64,
+}  # fmt: skip
+
+_RANGES: dict[str, tuple[Any, str]] = {
+    "max_new_tokens": (
+        lambda v: op.and_(op.greater(v, _like(v, 0)), op.less_or_equal(v, _like(v, MAX_NEW_TOKENS))), f"1 to {MAX_NEW_TOKENS}"
+    ),
+    "temperature": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less(v, real(np.inf))), "a finite number ≥ 0"),
+    "top_k": (lambda v: op.greater_or_equal(v, _like(v, 0)), "an integer ≥ 0"),
+    "top_p": (lambda v: op.and_(op.greater(v, real(0)), op.less_or_equal(v, real(1))), "a number in (0, 1]"),
+    "min_p": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less_or_equal(v, real(1))), "a number in [0, 1]"),
+    "repetition_penalty": (lambda v: op.and_(op.greater(v, real(0)), op.less(v, real(np.inf))), "a finite number > 0"),
+}
+
+
+def generate_graph(model: keras.Model) -> onnx.ModelProto:
+    """Tokenizer, prompt read in chunks, one loop that draws a token a row, detokenizer."""
+    inputs = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in _DTYPES.items()}
+    parts, tokenizer = Parts(model), tokenizer_of(model.tokenizer.specification())
+    max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
+    for name in _RANGES:
+        max_new_tokens = op.add(max_new_tokens, _zero_if_valid(name, inputs[name]))
+    settings = {name: inputs[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty", "seed")}
+    sampler = Sampler(**settings, top_k=op.cast(inputs["top_k"], to=np.int64), vocabulary_size=model.vocabulary_size)
+
+    prompt_ids, lengths = tokenizer.tokenize(inputs["prompt"])
+    rows = op.shape(inputs["prompt"])
+    token_ids = _after_start(prompt_ids, rows, tokenizer)
+    before_last = _but_last(token_ids)
+    read = parts.reader(logits=False)
+    states = _in_chunks(
+        op.shape(prompt_ids, start=1),
+        lambda start, states: read(*_chunk(before_last, lengths, start), *states),
+        parts.initial_states(rows),
+    )
+    last = op.squeeze(op.gather_elements(token_ids, column(lengths), axis=1), integer([1]))
+
+    stop_ids, stop_lengths = _aligned_right(*tokenizer.tokenize(inputs["stop"]))
+    any_stop = any_of(op.greater(stop_lengths, integer(0)))
+    is_wild = op.equal(stop_ids, integer(_ANY))
+    never = np.zeros((1, model.vocabulary_size), np.float32)
+    never[0, tokenizer.unknown_token_id] = -np.inf
+    seen = op.expand(op.const(np.array([[False]])), op.concat([rows, integer([model.vocabulary_size])], axis=0))
+    advance = parts.one_token()
+
+    def step(t: Any, _: Any, tokens: Any, counts: Any, seen: Any, recent: Any, *states: Any) -> list[Any]:
+        logits, *states = advance(op.cast(tokens, to=np.int32), *states)
+        tokens = sampler(op.add(logits, op.const(never)), seen, t)
+        drawn = op.squeeze(op.gather_elements(logits, column(tokens), axis=1), integer([1]))
+        likely = op.sub(drawn, op.reduce_log_sum_exp(logits, integer([1]), keepdims=0))
+        seen = when(sampler.any_penalty, lambda: _marked(seen, column(tokens)), lambda: seen)
+        recent = op.slice(op.concat([recent, column(tokens)], axis=1), integer([1]), integer([_END]), integer([1]))
+        now = op.add(t, integer(1))
+
+        def until_stop() -> Any:
+            same = op.cast(op.or_(is_wild, op.equal(stop_ids, recent)), to=np.int64)
+            matched = op.equal(op.reduce_sum(same, integer([1]), keepdims=0), op.shape(stop_ids, start=1))
+            matched = op.and_(op.and_(matched, op.greater(stop_lengths, integer(0))), op.less(t, counts))
+            return op.where(matched, op.sub(now, stop_lengths), counts)
+
+        counts = when(any_stop, until_stop, lambda: counts)
+        return [op.unsqueeze(any_of(op.less(now, counts)), integer([0])), tokens, counts, seen, recent, *states, tokens, likely]
+
+    nothing = op.expand(integer(_NONE), op.shape(stop_ids))
+    results = op.loop(
+        cond=op.unsqueeze(any_of(op.less(integer(0), max_new_tokens)), integer([0])),
+        v_initial=[last, max_new_tokens, _marked(seen, prompt_ids), nothing, *states],
+        body=step,
+    )
+    counts, written, likely = _ranked(results[1], 1), *(op.transpose(_ranked(r, 2)) for r in results[-2:])
+    counted = op.less(op.range(integer(0), _scalar(op.shape(written, start=1)), integer(1)), column(counts))
+    likely = op.where(counted, op.cast(likely, to=np.float64), op.const(np.array(0.0)))
+    outputs = {
+        "text": tokenizer.detokenize(written, counted),
+        "num_tokens": op.cast(counts, to=np.int32),
+        "log_likelihood": op.cast(op.reduce_sum(likely, integer([1]), keepdims=0), to=np.float32),
+    }
+    return _model(inputs, outputs)
+
+
+def score_graph(model: keras.Model) -> onnx.ModelProto:
+    """Tokenizer, and the likelihood of each token in a loop over chunks, in float64: a novel has a million terms."""
+    text = spox.argument(spox.Tensor(np.str_, ("batch",)))
+    parts, tokenizer = Parts(model), tokenizer_of(model.tokenizer.specification())
+    targets, lengths = tokenizer.tokenize(text)
+    rows = op.shape(text)
+    token_ids = _but_last(_after_start(targets, rows, tokenizer))
+    read = parts.reader(logits=True)
+
+    def scored(start: Any, carried: list[Any]) -> list[Any]:
+        total, *states = carried
+        ids, remaining = _chunk(token_ids, lengths, start)
+        logits, *states = read(ids, remaining, *states)
+        steps = op.range(integer(0), _scalar(op.shape(ids, start=1)), integer(1))
+        expected = op.slice(targets, start, op.add(start, integer([_CHUNK])), integer([1]))
+        found = op.squeeze(op.gather_elements(logits, op.unsqueeze(expected, integer([2])), axis=2), integer([2]))
+        likely = op.cast(op.sub(found, op.reduce_log_sum_exp(logits, integer([2]), keepdims=0)), to=np.float64)
+        likely = op.where(op.less(steps, op.cast(column(remaining), to=np.int64)), likely, op.const(np.array(0.0)))
+        return [op.add(total, op.reduce_sum(likely, integer([1]), keepdims=0)), *states]
+
+    zero = op.expand(op.const(np.array(0.0)), rows)
+    total, *_ = _in_chunks(op.shape(targets, start=1), scored, [zero, *parts.initial_states(rows)])
+    return _model(
+        {"text": text},
+        {"log_likelihood": op.cast(_ranked(total, 1), to=np.float32), "num_tokens": op.cast(lengths, to=np.int32)},
+    )
+
+
+_END = 2**63 - 1
+
+
+def _zero_if_valid(name: str, value: Any) -> Any:
+    """ONNX has no assertion: an index out of range, in a node whose name says so, is one."""
+    is_valid, expected = _RANGES[name]
+    zero = op.gather(integer([0]), op.where(is_valid(value), integer(0), integer(1)))
+    zero._rename(f"{name}: expected {expected}")
+    return zero
+
+
+def _in_chunks(width: Any, body: Any, carried: list[Any]) -> list[Any]:
+    """Carries values over the chunks of `width` tokens, int64 (1,): `body` has a chunk's start and the values."""
+
+    def chunk(i: Any, _: Any, *carried: Any) -> list[Any]:
+        start = op.mul(i, integer([_CHUNK]))
+        return [op.less(op.add(start, integer([_CHUNK])), width), *body(start, list(carried))]
+
+    return list(op.loop(cond=op.less(integer([0]), width), v_initial=carried, body=chunk))
+
+
+def _chunk(token_ids: Any, lengths: Any, start: Any) -> tuple[Any, Any]:
+    """The chunk's token ids, and how many of them belong to each row, as the parts take them."""
+    ids = op.slice(token_ids, start, op.add(start, integer([_CHUNK])), integer([1]))
+    remaining = op.max([op.min([op.sub(lengths, start), op.shape(ids, start=1)]), integer(0)])
+    return op.cast(ids, to=np.int32), op.cast(remaining, to=np.int32)
+
+
+def _after_start(token_ids: Any, rows: Any, tokenizer: Any) -> Any:
+    first = op.expand(integer(tokenizer.start_token_id), op.concat([rows, integer([1])], axis=0))
+    return op.concat([first, token_ids], axis=1)
+
+
+def _but_last(token_ids: Any) -> Any:
+    return op.slice(token_ids, integer([0]), integer([-1]), integer([1]))
+
+
+def _aligned_right(token_ids: Any, lengths: Any) -> tuple[Any, Any]:
+    """Moves each row's tokens to its end, wildcards before them."""
+    width = op.shape(token_ids, start=1)
+    place = op.sub(op.range(integer(0), _scalar(width), integer(1)), op.sub(width, column(lengths)))
+    moved = op.gather_elements(token_ids, op.max([place, integer(0)]), axis=1)
+    return op.where(op.less(place, integer(0)), integer(_ANY), moved), lengths
+
+
+def _marked(seen: Any, token_ids: Any) -> Any:
+    return op.scatter_elements(seen, token_ids, op.expand(op.const(np.array([[True]])), op.shape(token_ids)), axis=1)
+
+
+def _ranked(value: Any, rank: int) -> Any:
+    """The same value; spox cannot tell how many axes a loop's results have."""
+    return op.reshape(value, op.reshape(op.shape(value), integer([rank])), allowzero=1)
+
+
+def _like(value: Any, number: int) -> Any:
+    return op.const(np.array(number, value.unwrap_tensor().dtype))
+
+
+def _scalar(value: Any) -> Any:
+    return op.squeeze(value, integer([0]))
+
+
+def _model(inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
+    model = spox.build(inputs, outputs)
+    hoist_invariants(model.graph)
+    for node in model.graph.node:
+        if ": expected" in node.output[0]:
+            node.name = node.output[0]
+    model.producer_name = "kerasrnn"
+    return model
