@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 FILE_NAME = "manifest.json"
-VERSION = 1
+VERSION = 2
+_SEAL = ',\n "sha256": "'  # indented by one: no field but the last of the manifest itself begins so
 
 
 class ArtefactError(ValueError):
@@ -14,21 +16,30 @@ class ArtefactError(ValueError):
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Writes manifest.json with the checksum and size of every file that the folder holds."""
+    """Writes manifest.json with the checksum and size of every file that the folder holds, and its own checksum last."""
     files = {
         path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
     manifest = {"format": "kerasrnn", "version": VERSION, **content, "files": files}
-    (folder / FILE_NAME).write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / FILE_NAME).write_bytes(_sealed(text.removesuffix("\n}").encode()))
+
+
+def is_artefact(folder: Path) -> bool:
+    """Whether a folder holds what an export wrote, of any version and in any state: it may be replaced by another."""
+    try:
+        return b'"format": "kerasrnn"' in (folder / FILE_NAME).read_bytes()
+    except OSError:
+        return False
 
 
 def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
-    """Reads manifest.json and, unless told otherwise, checks every file against it.
+    """Reads manifest.json and, unless told otherwise, checks every file against it; files it does not list are ignored.
 
     Args:
-        folder: the artefact's folder.
+        folder: the artefact's folder; it may be replaced by a new one meanwhile.
         check: whether to read each file and compare its SHA-256.
 
     Returns:
@@ -36,35 +47,65 @@ def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the folder or its manifest is missing.
-        ArtefactError: the manifest cannot be read or is newer than this program, or a file is missing, truncated
+        ArtefactError: the manifest is altered or of another version than this program's, or a file is missing, truncated
             or altered; the message names the file.
     """
     folder = Path(folder)
+    while True:
+        before = _identity(folder)
+        try:
+            manifest = _parse(folder)
+            for name, expected in manifest["files"].items() if check else ():
+                _check_file(folder, name, expected)
+            return manifest
+        except (ArtefactError, FileNotFoundError):
+            if _identity(folder) == before:
+                raise
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Changes when another folder takes the place of this one."""
+    try:
+        stat = folder.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_ctime_ns
+
+
+def _sealed(data: bytes) -> bytes:
+    """A manifest less its end, with its end: the checksum of all that is before."""
+    return data + f'{_SEAL}{hashlib.sha256(data).hexdigest()}"\n}}'.encode()
+
+
+def _parse(folder: Path) -> dict[str, Any]:
     path = folder / FILE_NAME
     if not path.is_file():
         raise FileNotFoundError(f"{folder}: expected an exported model, a folder with {FILE_NAME}; there is none. "
                                 "Give the folder that export wrote.")  # fmt: skip
+    data = path.read_bytes()
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(data.decode())
         version, files = manifest["version"], manifest["files"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn ({error}). Export the model again.") from error
-    if manifest.get("format") != "kerasrnn" or not isinstance(version, int) or not isinstance(files, dict) or not files:
+    if manifest.get("format") != "kerasrnn" or type(version) is not int or not isinstance(files, dict) or not files:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn. Export the model again.")
     if version > VERSION:
-        raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads up to {VERSION}. Upgrade it.")
-    if check:
-        for name, expected in files.items():
-            if not isinstance(expected, dict) or not {"sha256", "bytes"} <= set(expected):
-                raise ArtefactError(f"{path}: the manifest has no checksum of {name}. Export the model again.")
-            _check_file(folder, name, expected)
+        raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads version {VERSION}. Upgrade it.")
+    if version < VERSION:
+        raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads version {VERSION}. "
+                            "Export the model again.")  # fmt: skip
+    if data != _sealed(data.rpartition(_SEAL.encode())[0]):
+        raise ArtefactError(f"{path}: its SHA-256 differs from the one at its end: altered. Copy it again, or export again.")
     return manifest
 
 
-def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
+def _check_file(folder: Path, name: str, expected: Any) -> None:
+    if not isinstance(expected, dict) or (type(expected.get("sha256")), type(expected.get("bytes"))) != (str, int):
+        raise ArtefactError(f"{folder / FILE_NAME}: the manifest has no checksum of {name}. Export the model again.")
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ArtefactError(f"{name}: the manifest names a file outside its folder {folder}")
+    if not _inside(path, folder):
+        raise ArtefactError(f"{name!r}: the manifest names a file outside its folder {folder}. Copy files, not links.")
     if not path.is_file():
         raise ArtefactError(f"{path}: missing; the manifest lists it. Copy the whole folder, or export again.")
     size = path.stat().st_size
@@ -73,6 +114,13 @@ def _check_file(folder: Path, name: str, expected: dict[str, Any]) -> None:
                             "Copy it again, or export again.")  # fmt: skip
     if _sha256(path) != expected["sha256"]:
         raise ArtefactError(f"{path}: its SHA-256 differs from the manifest's: altered. Copy it again, or export again.")
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except ValueError:  # no name of any file
+        return False
 
 
 def _sha256(path: Path) -> str:

@@ -1,13 +1,14 @@
-"""An artefact with a missing, truncated or altered file is refused by that file's name."""
+"""A missing, truncated, swapped or altered file of an artefact is refused by its name, and the manifest is such a file."""
 
 import json
+import os
+import random
 import shutil
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from kerasrnn.export._manifest import ArtefactError, read_manifest, write_manifest
+from kerasrnn.export import _manifest
+from kerasrnn.export._manifest import ArtefactError, is_artefact, read_manifest, write_manifest
 from kerasrnn.export.runtime import load
 
 
@@ -16,42 +17,123 @@ def copy(onnx_folder, tmp_path):
     return shutil.copytree(onnx_folder, tmp_path / "copy")
 
 
-@pytest.mark.parametrize("name", ["forward.onnx", "step.onnx"])
-def test_missing(copy, name):
-    (copy / name).unlink()
-    with pytest.raises(ArtefactError, match=f"{name}: missing"):
+@pytest.fixture(params=["onnx", "saved_model"])
+def either(request, tmp_path):
+    """A copy of an artefact of either kind."""
+    return shutil.copytree(request.getfixturevalue(f"{request.param}_folder"), tmp_path / "copy")
+
+
+def all_files(folder):
+    return [*read_manifest(folder)["files"], "manifest.json"]
+
+
+def flip(path, position, bit):
+    with path.open("r+b") as file:
+        file.seek(position)
+        byte = file.read(1)[0]
+        file.seek(position)
+        file.write(bytes([byte ^ 1 << bit]))
+
+
+def test_any_flipped_bit(either):
+    """In every file: the first bytes, the last ones, and 50 others."""
+    chance = random.Random(0)
+    for name in all_files(either):
+        path = either / name
+        size = path.stat().st_size
+        for position in [0, 1, size - 2, size - 1, *(chance.randrange(size) for _ in range(50))]:
+            bit = chance.randrange(8)
+            flip(path, position, bit)
+            with pytest.raises(ArtefactError) as raised:
+                read_manifest(either)
+            assert name in str(raised.value)
+            flip(path, position, bit)
+    read_manifest(either)
+
+
+def test_every_bit_of_a_manifest(tmp_path):
+    """What a flip would leave the same once parsed, too: an escape's digit in capitals, one more digit of a number."""
+    (tmp_path / "a").write_text("a")
+    write_manifest(tmp_path, {"text": "\x0b\x1f “é”", "numbers": [1e-07, 5e-324, 0.1, 1e22], "others": [None, True]})
+    path = tmp_path / "manifest.json"
+    for position in range(path.stat().st_size):
+        for bit in range(8):
+            flip(path, position, bit)
+            with pytest.raises(ArtefactError, match="manifest.json"):
+                read_manifest(tmp_path, check=False)
+            flip(path, position, bit)
+    read_manifest(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_bit_of_a_real_manifest(either):
+    path = either / "manifest.json"
+    for position in range(path.stat().st_size):
+        for bit in range(8):
+            flip(path, position, bit)
+            with pytest.raises(ArtefactError, match="manifest.json"):
+                read_manifest(either, check=False)
+            flip(path, position, bit)
+
+
+def test_missing(either):
+    for name in read_manifest(either)["files"]:
+        (either / name).rename(either.parent / "aside")
+        with pytest.raises(ArtefactError, match=f"{name}: missing"):
+            read_manifest(either)
+        (either / name).mkdir()
+        with pytest.raises(ArtefactError, match=f"{name}: missing"):
+            read_manifest(either)
+        (either / name).rmdir()
+        (either.parent / "aside").rename(either / name)
+
+
+def test_truncated_or_longer(either):
+    for name in read_manifest(either)["files"]:
+        data = (either / name).read_bytes()
+        for altered in (b"", data[:1], data[: len(data) // 2], data[:-1], data + b"\0"):
+            if altered != data:
+                (either / name).write_bytes(altered)
+                with pytest.raises(ArtefactError, match=f"{name}: expected {len(data):,} bytes, found {len(altered):,}"):
+                    read_manifest(either)
+        (either / name).write_bytes(data)
+
+
+def test_truncated_manifest(either):
+    data = (either / "manifest.json").read_bytes()
+    shorter = [data[: len(data) * i // 20] for i in range(20)]
+    for altered in (*shorter, data[:-1], data + b"\n", data.replace(b"\n", b"\r\n")):
+        (either / "manifest.json").write_bytes(altered)
+        with pytest.raises(ArtefactError, match="manifest.json: .*again"):
+            read_manifest(either)
+
+
+def swap(a, b):
+    a.rename(a.with_name("aside"))
+    b.rename(a)
+    a.with_name("aside").rename(b)
+
+
+def test_swapped_files(either):
+    files = list(read_manifest(either)["files"])
+    for a, b in zip(files, files[1:]):
+        swap(either / a, either / b)
+        with pytest.raises(ArtefactError, match=f"{a}: .*altered"):
+            read_manifest(either)
+        swap(either / a, either / b)
+    read_manifest(either)
+
+
+@pytest.mark.parametrize("name", ["forward.onnx", "step.onnx", "manifest.json"])
+def test_the_runtime_refuses(copy, name):
+    flip(copy / name, (copy / name).stat().st_size // 2, 0)
+    with pytest.raises(ArtefactError, match=f"{name}: "):
         load(copy)
 
 
-@pytest.mark.parametrize("name", ["forward.onnx", "step.onnx"])
-@pytest.mark.parametrize("left", [0, 1, -1])
-def test_truncated(copy, name, left):
-    data = (copy / name).read_bytes()
-    (copy / name).write_bytes(data[:left])
-    with pytest.raises(ArtefactError, match=f"{name}: expected {len(data):,} bytes"):
-        load(copy)
-
-
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["forward.onnx", "step.onnx"]), st.floats(0, 1, exclude_max=True), st.integers(0, 7))
-def test_any_flipped_bit(copy, name, where, bit):
-    data = bytearray((copy / name).read_bytes())
-    data[int(where * len(data))] ^= 1 << bit
-    original = (copy / name).read_bytes()
-    (copy / name).write_bytes(data)
-    try:
-        with pytest.raises(ArtefactError, match=f"{name}: its SHA-256"):
-            load(copy)
-    finally:
-        (copy / name).write_bytes(original)
-
-
-def test_swapped_files(copy):
-    (copy / "forward.onnx").rename(copy / "aside")
-    (copy / "step.onnx").rename(copy / "forward.onnx")
-    (copy / "aside").rename(copy / "step.onnx")
-    with pytest.raises(ArtefactError, match="forward.onnx"):
-        load(copy)
+def test_a_file_that_is_not_listed_is_ignored(copy):
+    (copy / "notes.txt").write_text("mine")
+    assert "notes.txt" not in read_manifest(copy)["files"]
 
 
 def test_no_manifest_or_no_folder(copy, tmp_path):
@@ -62,9 +144,11 @@ def test_no_manifest_or_no_folder(copy, tmp_path):
         load(copy)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"version": 1, "files": {}}', '{"format": "kerasrnn", "version": "1", "files": {}}',
-                                  '{"format": "kerasrnn", "version": 1, "files": {"forward.onnx": {}}}',
-                                  '{"format": "kerasrnn", "version": 1, "files": {}}'])  # fmt: skip
+@pytest.mark.parametrize("text", [
+    "", "{", pytest.param("[" * 100_000, id="deep"), "[]", "3", "{}", "null", '{"version": 2, "files": {}}',
+    *(f'{{"format": "kerasrnn", "version": {version}, "files": {{"a": {{}}}}}}' for version in ("2", '"2"', "true", "null")),
+    '{"format": "kerasrnn", "version": 2, "files": {}}', '{"format": "kerasrnn", "version": 2, "files": []}',
+])  # fmt: skip
 def test_not_a_manifest(copy, text):
     (copy / "manifest.json").write_text(text)
     with pytest.raises(ArtefactError, match="manifest"):
@@ -72,13 +156,16 @@ def test_not_a_manifest(copy, text):
 
 
 def edit(folder, **changes):
+    """Rewrites the manifest as someone would who means harm: with the right checksum."""
     path = folder / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    text = json.dumps({k: v for k, v in {**json.loads(path.read_text()), **changes}.items() if k != "sha256"}, indent=1)
+    path.write_bytes(_manifest._sealed(text.removesuffix("\n}").encode()))
 
 
-def test_newer_version(copy):
-    edit(copy, version=2)
-    with pytest.raises(ArtefactError, match="version 2 of the format; this kerasrnn reads up to 1"):
+@pytest.mark.parametrize("version, remedy", [(3, "Upgrade it"), (1, "Export the model again"), (0, "Export")])
+def test_another_version(copy, version, remedy):
+    edit(copy, version=version)
+    with pytest.raises(ArtefactError, match=f"manifest.json: version {version} of the format; .* reads version 2. {remedy}"):
         load(copy)
 
 
@@ -88,19 +175,76 @@ def test_a_saved_model_is_no_onnx_export(saved_model_folder):
         load(saved_model_folder)
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/hostname"])
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname", "sub/../../secret", "../copy2/secret", "..", "\0", "\ud800"])
 def test_files_outside_the_folder_are_not_read(copy, name):
     (copy.parent / "secret").write_text("")
+    (copy.parent / "copy2").mkdir()
+    (copy.parent / "copy2" / "secret").write_text("")
     edit(copy, files={name: {"sha256": "", "bytes": 0}})
-    with pytest.raises(ArtefactError, match="outside its folder"):
+    with pytest.raises(ArtefactError, match="outside its folder.*Copy files, not links"):
         load(copy)
 
 
 def test_links_that_lead_outside_are_not_followed(copy):
     (copy / "step.onnx").rename(copy.parent / "elsewhere.onnx")
-    (copy / "step.onnx").symlink_to(copy.parent / "elsewhere.onnx")
-    with pytest.raises(ArtefactError, match="outside its folder"):
+    for target in (copy.parent / "elsewhere.onnx", "../elsewhere.onnx"):
+        (copy / "step.onnx").symlink_to(target)
+        with pytest.raises(ArtefactError, match="'step.onnx': .*outside its folder"):
+            load(copy)
+        (copy / "step.onnx").unlink()
+
+
+def test_links_that_lead_nowhere(copy):
+    (copy / "step.onnx").unlink()
+    for target in ("step.onnx", "nothing.onnx"):
+        (copy / "step.onnx").symlink_to(target)
+        with pytest.raises(ArtefactError, match="step.onnx: missing"):
+            load(copy)
+        (copy / "step.onnx").unlink()
+
+
+def test_a_folder_reached_by_a_link(copy, tmp_path):
+    (tmp_path / "latest").symlink_to("copy")
+    assert read_manifest(tmp_path / "latest") == read_manifest(copy)
+
+
+@pytest.mark.parametrize("entry", [None, {}, [], {"sha256": ""}, {"sha256": "", "bytes": "0"}, {"sha256": 3, "bytes": 1.0}])
+def test_an_entry_without_a_checksum(copy, entry):
+    edit(copy, files={"step.onnx": entry})
+    with pytest.raises(ArtefactError, match="manifest.json: .*no checksum of step.onnx. Export the model again"):
         load(copy)
+
+
+def test_replaced_while_it_is_read(tmp_path, monkeypatch):
+    """The manifest is read, then the folder becomes another whole artefact, with other files: that one is read."""
+    for name, file in (("old", "a"), ("new", "b"), ("newest", "c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text(name)
+        write_manifest(tmp_path / name, {"kind": name})
+    check, rest = _manifest._check_file, ["new", "newest"]
+
+    def replaced(*arguments):
+        if rest:
+            shutil.rmtree(tmp_path / "old")
+            (tmp_path / rest.pop(0)).rename(tmp_path / "old")
+        check(*arguments)
+
+    monkeypatch.setattr(_manifest, "_check_file", replaced)
+    assert read_manifest(tmp_path / "old")["kind"] == "newest"
+
+
+def test_what_is_an_artefact(either, tmp_path):
+    assert is_artefact(either)
+    flip(either / "manifest.json", 100, 0)
+    assert is_artefact(either)
+    (either / "manifest.json").write_text('{"name": "a web application", "icons": []}')
+    assert not is_artefact(either) and not is_artefact(tmp_path) and not is_artefact(tmp_path / "nothing")
+
+
+def test_figures_that_are_no_json_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_manifest(tmp_path, {"error": float("nan")})
+    assert os.listdir(tmp_path) == []
 
 
 def test_write_then_read(tmp_path):
