@@ -5,12 +5,13 @@ The writers import TensorFlow when they are first used; `kerasrnn.export.runtime
 
 import importlib
 
-__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "read_manifest", "runtime"]
+__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "read_manifest", "runtime", "verify"]
 
 _HOMES = {
     "ArtefactError": "kerasrnn.export._manifest",
     "ParityError": "kerasrnn.export.writers._verification",
     "read_manifest": "kerasrnn.export._manifest",
+    "verify": "kerasrnn.export.writers._proof",
     "export_onnx": "kerasrnn.export.writers.onnx_artefact",
     "export_saved_model": "kerasrnn.export.writers.saved_model_artefact",
 }

@@ -3,7 +3,7 @@
 Errors are the largest absolute difference over the spread (largest minus smallest) of Keras's values. They are judged
 one step at a time from shared states: a recurrent network may amplify rounding without bound, and that is no fault of
 an export. The error of running freely, each side on its own states, is reported beside it and held to a wide limit,
-which a wrong weight or a lost state exceeds by far.
+which a wrong weight or a lost state exceeds by far. Texts must be the same, but where a draw lies at a boundary.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from kerasrnn.export._manifest import ArtefactError
+from kerasrnn.export._report import parity_table
+from kerasrnn.export.writers._texts import compare, request
 
 ONE_STEP_LIMIT = 1e-5
 FREE_LIMIT = 1e-3
 BATCHES = (1, 3)
 STEPS = (1, 2, 17, 200)
+NEW_TOKENS = 100
+TEXT_LIMIT = 1e-4  # nats a token
+SETTINGS: list[dict[str, Any]] = [
+    {"temperature": 0.0}, {"temperature": 0.7}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}, {"repetition_penalty": 1.3},
+    {"temperature": 0.0, "repetition_penalty": 1.3}, {"temperature": 1.3, "top_k": 9, "top_p": 0.8, "min_p": 0.02},
+]  # fmt: skip
 
 # Named arrays in, named arrays out.
 Function = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
@@ -28,11 +37,12 @@ class Check:
     """One comparison of the artefact with Keras."""
 
     signature: str
-    judged: str  # "one step" or "running freely"
+    judged: str  # "one step", "running freely", "text" or "nats a token"
     batch: int
     steps: int
     error: float
     limit: float
+    note: str = ""
 
     @property
     def passed(self) -> bool:
@@ -43,8 +53,10 @@ class ParityError(ArtefactError):
     """The exported model computes something else than the Keras model; nothing was written."""
 
 
-def verify(reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray],
-           states: list[tuple[str, int]]) -> list[Check]:  # fmt: skip
+def verify(
+    reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray],
+    states: list[tuple[str, int]], tokenizer: Any = None,
+) -> list[Check]:  # fmt: skip
     """Compares every signature of `candidate` with `reference`.
 
     Args:
@@ -52,6 +64,7 @@ def verify(reference: dict[str, Function], candidate: dict[str, Function], sampl
         candidate: the artefact's.
         samples: inputs of forward, each (at least 3, …); those with a time axis of at least 200 steps.
         states: names and widths of the states of step, where there is one.
+        tokenizer: the runtime's, where there is a generate.
 
     Returns:
         The checks, all passed.
@@ -74,9 +87,87 @@ def verify(reference: dict[str, Function], candidate: dict[str, Function], sampl
                 judged, limit = ("one step", ONE_STEP_LIMIT) if steps == 1 else ("running freely", FREE_LIMIT)
                 checks.append(Check("forward", judged, batch, steps, error, limit))
             checks.extend(_verify_step(reference, candidate, name, token_ids[:batch], states))
+        if "generate" in reference:
+            prompts = ["", *(tokenizer.detokenize(row[:steps]) for row, steps in zip(token_ids, STEPS[1:], strict=True))]
+            checks.extend(_verify_generate(reference, candidate, prompts, tokenizer))
+            checks.append(_verify_score(reference, candidate, prompts))
     if not all(check.passed for check in checks):
-        raise ParityError("the exported model does not compute what the Keras model does; nothing was written.\n" + table(checks))
+        console = Console(width=100)
+        with console.capture() as text:
+            console.print(parity_table([asdict(check) for check in checks]))
+        raise ParityError(f"the exported model does not compute what the Keras model does; nothing was written.\n{text.get()}")
     return checks
+
+
+def _verify_generate(
+    reference: dict[str, Function], candidate: dict[str, Function], prompts: list[str], tokenizer: Any
+) -> list[Check]:
+    def logits_of(token_ids: np.ndarray) -> np.ndarray:
+        return reference["forward"]({"token_ids": token_ids[None]})["logits"][0, -1]
+
+    whole = request(prompts, SETTINGS, NEW_TOKENS)
+    # A stop string that does occur: from within the first text that has one.
+    text = next((t for t in reference["generate"](whole)["text"] if len(t) > 9), "")
+    whole = request(prompts, [*SETTINGS, {"temperature": 0.7, "stop": text[6:8]}, {"stop": text[5:6]}], NEW_TOKENS)
+    checks = []
+    for rows in (slice(0, 1), slice(None)):
+        inputs = {name: values[rows] for name, values in whole.items()}
+        expected, received = reference["generate"](inputs), candidate["generate"](inputs)
+        _error({n: v for n, v in expected.items() if n != "text"}, received)  # for its shapes and types
+        found = compare(inputs, expected["text"], received["text"], logits_of, tokenizer)
+        batch = len(inputs["prompt"])
+        note = f"{len(found.equal)} of {batch} equal"
+        if found.at_boundary:
+            note += f", {len(found.at_boundary)} part at a boundary (margins up to {max(m for *_, m in found.at_boundary):.0e})"
+        if found.unexplained:
+            row, position, margin = found.unexplained[0]
+            note += (
+                f", FAILED: row {row} parts at token {position}, where no boundary is nearer than {margin:.0e}: expected "
+                f"{expected['text'][row]!r}, received {received['text'][row]!r}"
+            )
+        checks.append(Check("generate", "text", batch, NEW_TOKENS, float(len(found.unexplained)), 0.0, note))
+        same = {k: {n: v[found.equal] for n, v in values.items()} for k, values in (("a", expected), ("b", received))}
+        if not np.array_equal(same["a"]["num_tokens"], same["b"]["num_tokens"]):
+            raise ParityError(f"num_tokens: expected {expected['num_tokens']}; received {received['num_tokens']}")
+        checks.append(Check("generate", "nats a token", batch, NEW_TOKENS, _nats(same["a"], same["b"]), TEXT_LIMIT))
+    return checks
+
+
+def _verify_score(reference: dict[str, Function], candidate: dict[str, Function], texts: list[str]) -> Check:
+    # Longer than what is read in one piece, and of very different lengths.
+    inputs = {"text": np.array([*texts, texts[-1] * 4], object)}
+    expected, received = reference["score"](inputs), candidate["score"](inputs)
+    _error(expected, received)
+    if not np.array_equal(expected["num_tokens"], received["num_tokens"]):
+        raise ParityError(f"num_tokens: expected {expected['num_tokens']}; received {received['num_tokens']}")
+    steps = int(expected["num_tokens"].max())
+    return Check("score", "nats a token", len(inputs["text"]), steps, _nats(expected, received), TEXT_LIMIT)
+
+
+def _nats(expected: dict[str, np.ndarray], received: dict[str, np.ndarray]) -> float:
+    difference = np.abs(expected["log_likelihood"] - received["log_likelihood"]) / np.maximum(expected["num_tokens"], 1)
+    return float(difference.max(initial=0.0))
+
+
+def verify_interface(expected: dict[str, Any], received: dict[str, Any]) -> None:
+    """Names, then types, then axes: each signature's inputs, and its outputs' names.
+
+    Args:
+        expected, received: by signature, {"inputs": {name: (dtype, shape)}, "outputs": [names]}; None in a shape for any size.
+
+    Raises:
+        ParityError: names the first that differs.
+    """
+    for signature, interface in expected.items():
+        if signature not in received:
+            raise ParityError(f"signature {signature!r}: expected by the model, missing from the export: {sorted(received)}")
+        found = received[signature]
+        for kind in ("inputs", "outputs"):
+            if set(interface[kind]) != set(found[kind]):
+                raise ParityError(f"{signature}: expected the {kind} {list(interface[kind])}; received {list(found[kind])}")
+        for name, value in interface["inputs"].items():
+            if found["inputs"][name] != value:
+                raise ParityError(f"{signature}: input {name!r}: expected {value}; received {found['inputs'][name]}")
 
 
 def _verify_step(reference: dict[str, Function], candidate: dict[str, Function], name: str, token_ids: np.ndarray,
@@ -125,22 +216,12 @@ def _steps(inputs: dict[str, np.ndarray]) -> int:
     return max((value.shape[1] for value in inputs.values() if value.ndim > 1), default=1)
 
 
-def table(checks: list[Check]) -> str:
-    """The checks as aligned text."""
-    rows = [("signature", "judged", "batch", "steps", "error / spread", "limit", "")]
-    rows += [
-        (c.signature, c.judged, str(c.batch), str(c.steps), f"{c.error:.1e}", f"{c.limit:.0e}", "ok" if c.passed else "FAILED")
-        for c in checks
-    ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
-
-
 def as_json(checks: list[Check]) -> dict[str, Any]:
     """The manifest's part on parity."""
     return {
         "one_step": max((c.error for c in checks if c.judged == "one step"), default=None),
         "running_freely": max(c.error for c in checks if c.judged == "running freely"),
-        "limits": {"one_step": ONE_STEP_LIMIT, "running_freely": FREE_LIMIT},
+        "nats_a_token": max((c.error for c in checks if c.judged == "nats a token"), default=None),
+        "limits": {"one_step": ONE_STEP_LIMIT, "running_freely": FREE_LIMIT, "nats_a_token": TEXT_LIMIT},
         "checks": [asdict(c) for c in checks],
     }

@@ -1,8 +1,5 @@
 """The SavedModel artefact: a version folder for TensorFlow Serving, and the manifest with its proof."""
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +7,25 @@ import keras
 import tensorflow as tf
 
 from kerasrnn.export._manifest import write_manifest
-from kerasrnn.export.writers._folder import complete_or_nothing
+from kerasrnn.export.writers._folder import next_version
+from kerasrnn.export.writers._proof import prove
 from kerasrnn.export.writers._samples import samples_for
-from kerasrnn.export.writers._signatures import Signature, description, keras_functions, signatures_of
-from kerasrnn.export.writers._verification import Function, as_json, table, verify
+from kerasrnn.export.writers._serving import server_files, warm_up_records
+from kerasrnn.export.writers._signatures import description, signatures_of
+
+_WARM_UP_ROWS = 4
 
 
-def export_saved_model(model: keras.Model, path: Any, samples: Any = None, verbose: bool = False) -> Path:
+def export_saved_model(
+    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, keep: int | None = None, name: str | None = None
+) -> Path:
     """Writes the next version of a model for TensorFlow Serving; it appears only once it computes what the model does.
 
-    The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward
-    (also `serving_default`) and, for a language model, step with explicit states; and `manifest.json` with names,
-    checksums and parity figures. Plain TensorFlow loads it, without Keras.
+    The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
+    language model step with explicit states, for one with a tokenizer generate and score, strings in and strings or
+    figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
+    with names, checksums and parity figures. Plain TensorFlow loads it, without Keras. Beside the version folders lie
+    `models.config` and `batching_parameters.txt` for the server, which later exports leave as they are.
 
     Args:
         model: a built model.
@@ -29,20 +33,20 @@ def export_saved_model(model: keras.Model, path: Any, samples: Any = None, verbo
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
             inputs (at least 3 rows); seeded random inputs by default.
         verbose: whether to print the table of differences.
+        keep: how many versions to keep, the newest; None keeps all.
+        name: the model's name in requests; by default the name of the folder `path`.
 
     Returns:
         The version folder.
 
     Raises:
-        ValueError: the model is not built.
+        ValueError: the model is not built, `keep` is below 1, or the graph holds an operation that a server must not run.
         ParityError: the exported model computes something else; nothing is written then.
     """
     signatures = signatures_of(model)
-    samples = samples_for(model, signatures["forward"], samples)
+    forward_inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     path = Path(path)
-    versions = [int(p.name) for p in path.iterdir() if p.name.isdecimal()] if path.is_dir() else []
-    version = path / str(max(versions, default=0) + 1)
-    with complete_or_nothing(version) as folder:
+    with next_version(path, keep) as version:
         functions = {name: signature.traced() for name, signature in signatures.items()}
         module = tf.Module()
         module.model_variables = [v.value for v in model.variables]
@@ -50,35 +54,12 @@ def export_saved_model(model: keras.Model, path: Any, samples: Any = None, verbo
         concrete = {name: function.get_concrete_function() for name, function in functions.items()}
         # Without the gradients' graphs: a served model is not trained.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        tf.saved_model.save(module, folder, {"serving_default": concrete["forward"], **concrete}, options)
-        about = description(model, signatures)
-        with _without_warnings():
-            loaded = tf.saved_model.load(folder)
-        candidate = {name: _served_function(loaded, name, signatures[name]) for name in signatures}
-        checks = verify(keras_functions(signatures), candidate, samples, [(s["name"], s["size"]) for s in about["states"]])
-        if verbose:
-            print(table(checks))
-        write_manifest(folder, {"kind": "saved_model", **about, "parity": as_json(checks)})
-    return version
-
-
-@contextlib.contextmanager
-def _without_warnings() -> Iterator[None]:
-    """TensorFlow warns on loading that gradients are missing: they were left out on purpose."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _served_function(loaded: Any, name: str, signature: Signature) -> Function:
-    dtypes = {spec.name: spec.dtype for spec in signature.inputs}
-
-    def function(inputs: dict[str, Any]) -> dict[str, Any]:
-        tensors = {k: tf.constant(v, dtypes[k]) for k, v in inputs.items()}
-        return {k: v.numpy() for k, v in loaded.signatures[name](**tensors).items()}
-
-    return function
+        default = "generate" if "generate" in signatures else "forward"
+        tf.saved_model.save(module, version.folder, {"serving_default": concrete[default], **concrete}, options)
+        served = {"serving_default": signatures[default], **signatures}
+        few = {name: value[:_WARM_UP_ROWS] for name, value in forward_inputs.items()}
+        requests = warm_up_records(version.folder, served, few)
+        parity = prove("saved_model", version.folder, model, samples, verbose, requests)
+        write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})
+    server_files(path, name or path.resolve().name)
+    return version.path

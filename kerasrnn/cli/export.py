@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from kerasrnn.cli._tables import parity_table
 from kerasrnn.cli._tensorflow import load_tensorflow
 
 
@@ -34,6 +33,7 @@ def export(
     """
     load_tensorflow()
     from kerasrnn.export import ParityError, export_onnx, export_saved_model, read_manifest
+    from kerasrnn.export._report import parity_table
     from kerasrnn.training import RunFolder
 
     console = Console(highlight=False)
@@ -51,4 +51,4 @@ def export(
         except ParityError as error:
             Console(stderr=True).print(Text(f"Error: {error}", "red"), soft_wrap=True)
             raise typer.Exit(1) from error
-        console.print(f"{written} computes what the Keras model does:", parity_table(read_manifest(written)), sep="\n")
+        console.print(f"{written} computes what the Keras model does:", parity_table(read_manifest(written)["parity"]["checks"]), sep="\n")

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasrnn.cli._folders import find_artefact
-from kerasrnn.cli._tables import parity_table
 
 
 def inspect(
@@ -20,6 +19,7 @@ def inspect(
     Example:  kerasrnn inspect runs/moby/export/onnx
     """
     from kerasrnn.export import read_manifest
+    from kerasrnn.export._report import parity_table
 
     folder = find_artefact(folder)
     manifest = read_manifest(folder)
@@ -31,7 +31,7 @@ def inspect(
     if manifest["tokenizer"]:
         console.print(_vocabulary(manifest["tokenizer"]))
     console.print("Every file is as its checksum says:", _files(manifest), sep="\n")
-    console.print("When it was written it computed what the Keras model does:", parity_table(manifest), sep="\n")
+    console.print("When it was written it computed what the Keras model does:", parity_table(manifest["parity"]["checks"]), sep="\n")
 
 
 def _signatures(manifest: dict[str, Any]) -> Table:

@@ -1,0 +1,190 @@
+"""README.md of an exported folder: what the model is, and programs that run this very model."""
+
+import json
+import math
+from typing import Any
+
+_FILES = {
+    "forward": "whole sequences",
+    "step": "the next tokens; the states are zeros at first, and what came out as `next_…` from then on",
+    "generate": "writes on from each prompt",
+    "score": "how likely each text is",
+}
+_DIMENSIONS = ("batch", "time")
+_SETTINGS = {
+    "max_new_tokens": 200, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "min_p": 0, "repetition_penalty": 1,
+    "stop": "", "seed": 7,
+}  # fmt: skip
+_TYPED_ARRAYS = {"int64": "BigInt64Array", "uint64": "BigUint64Array", "bool": "Uint8Array", "float16": "Uint16Array"}
+
+
+def readme(manifest: dict[str, Any]) -> str:
+    """The Markdown text for an ONNX folder, from its manifest; its programs use the signatures that there are."""
+    signatures = manifest["signatures"]
+    main = next(name for name in ("generate", "step", "forward") if name in signatures)
+    prompt = _prompt(manifest["tokenizer"])
+    values = {"prompt": prompt, **_SETTINGS} if main == "generate" else {}
+    sections = [
+        *_about(manifest),
+        _table(signatures),
+        "The programs below run in this folder.",
+        "## Python with kerasrnn",
+        "Every file is checked first; TensorFlow is not needed.",
+        _fenced("python", _kerasrnn(manifest, prompt)),
+        "## Python with onnxruntime alone",
+        _fenced("python", _onnxruntime(signatures, main, values)),
+        "## Node",
+        "After `npm install --ignore-scripts onnxruntime-node`, in a file whose name ends in `.mjs`:",
+        _fenced("javascript", _node(signatures[main], main, values)),
+        "## A page",
+        "After `npm install --ignore-scripts onnxruntime-web`, served by `python -m http.server` or any other:",
+        _fenced("html", _page(signatures[main], main, values)),
+    ]
+    if main == "generate":
+        sections.append(
+            "Each input has one value a row. A `temperature` of 0 takes the likeliest token; 0 switches `top_k` and\n"
+            "`min_p` off, 1 `top_p` and `repetition_penalty`, an empty string `stop`. One seed writes the same text in every\n"
+            "runtime, but for a draw within rounding of a boundary. In JavaScript onnxruntime cuts a string at its first NUL."
+        )
+    return "\n\n".join(sections) + "\n"
+
+
+def _about(manifest: dict[str, Any]) -> list[str]:
+    model, tokenizer = manifest["model"], manifest["tokenizer"]
+    text = f"`{model['class_name']}` of {model['parameters']:,} parameters"
+    if manifest["vocabulary_size"]:
+        text += f" over {manifest['vocabulary_size']:,} tokens"
+    if tokenizer:
+        start = json.dumps(tokenizer["start_token"])
+        text += f" of a `{tokenizer['class_name']}`; text begins after the start token {start}"
+    versions = " and ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    proof = "`manifest.json` has checksums, and how closely the files agree with Keras."
+    return [f"# {model['name']}", f"{text}.", f"Exported by kerasrnn from {versions}.\n{proof}"]
+
+
+def _table(signatures: dict[str, Any]) -> str:
+    rows = ["| file | for | inputs | outputs |", "| --- | --- | --- | --- |"]
+    for name, signature in signatures.items():
+        inputs = ", ".join(f"`{spec['name']}` {spec['dtype']} ({_axes(spec['shape'])})" for spec in signature["inputs"])
+        outputs = ", ".join(f"`{output}`" for output in signature["outputs"])
+        rows.append(f"| `{name}.onnx` | {_FILES[name]} | {inputs} | {outputs} |")
+    return "\n".join(rows)
+
+
+def _axes(shape: list[int | None]) -> str:
+    return ", ".join(str(size or (*_DIMENSIONS, *["any"] * axis)[axis]) for axis, size in enumerate(shape))
+
+
+def _kerasrnn(manifest: dict[str, Any], prompt: str) -> str:
+    signatures = manifest["signatures"]
+    if manifest["tokenizer"] and "step" in signatures:
+        return f"""from kerasrnn.export.runtime import load
+
+model = load(".")
+for piece in model.stream({json.dumps(prompt)}, max_new_tokens=200, temperature=0.8, top_p=0.95, seed=7):
+    print(piece, end="", flush=True)
+print()
+print(model.score({json.dumps(prompt)}))  # log-likelihood and number of tokens"""
+    if "step" in signatures:
+        token_ids = _in_python(signatures["step"]["inputs"][0], {})
+        return f"""import numpy as np
+from kerasrnn.export.runtime import load
+
+model = load(".")
+outputs = model.step(token_ids={token_ids}, **model.initial_states(1))
+print({{name: value.shape for name, value in outputs.items()}})"""
+    return f"""import numpy as np
+from kerasrnn.export.runtime import load
+
+model = load(".")
+outputs = model.forward(**{{
+{_each(signatures["forward"], _in_python, {})}
+}})
+print({{name: value.shape for name, value in outputs.items()}})"""
+
+
+def _onnxruntime(signatures: dict[str, Any], main: str, values: dict[str, Any]) -> str:
+    output = signatures[main]["outputs"][0]
+    shown = "[0]" if main == "generate" else ".shape"
+    program = f"""import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{main}.onnx")
+names = [output.name for output in session.get_outputs()]
+values = session.run(names, {{
+{_each(signatures[main], _in_python, values)}
+}})
+outputs = dict(zip(names, values))
+print(outputs["{output}"]{shown})"""
+    if main != "generate":
+        return program
+    return f"""{program}
+
+session = onnxruntime.InferenceSession("score.onnx")
+(log_likelihood,) = session.run(["log_likelihood"], {{"text": np.array([{json.dumps(values["prompt"])}])}})
+print(log_likelihood[0])"""
+
+
+def _node(signature: dict[str, Any], main: str, values: dict[str, Any]) -> str:
+    return f"""import * as ort from "onnxruntime-node";
+
+{_javascript(signature, main, values)}
+console.log({_shown(signature, main)});"""
+
+
+def _page(signature: dict[str, Any], main: str, values: dict[str, Any]) -> str:
+    return f"""<!doctype html>
+<pre id="shown"></pre>
+<script type="module">
+import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
+
+ort.env.wasm.numThreads = 1;
+{_javascript(signature, main, values)}
+document.getElementById("shown").textContent = {_shown(signature, main)};
+</script>"""
+
+
+def _javascript(signature: dict[str, Any], main: str, values: dict[str, Any]) -> str:
+    return f"""const session = await ort.InferenceSession.create("{main}.onnx");
+const outputs = await session.run({{
+{_each(signature, _in_javascript, values)}
+}});"""
+
+
+def _shown(signature: dict[str, Any], main: str) -> str:
+    return f"outputs[{json.dumps(signature['outputs'][0])}].{'data[0]' if main == 'generate' else 'dims'}"
+
+
+def _each(signature: dict[str, Any], literal: Any, values: dict[str, Any]) -> str:
+    return "\n".join(f"    {json.dumps(spec['name'])}: {literal(spec, values)}," for spec in signature["inputs"])
+
+
+def _in_python(spec: dict[str, Any], values: dict[str, Any]) -> str:
+    name, dtype = spec["name"], spec["dtype"]
+    if name in values:
+        return f"np.array([{json.dumps(values[name])}]{'' if dtype == 'string' else f', {json.dumps(dtype)}'})"
+    return f"np.zeros({tuple(_sizes(spec))}, {json.dumps(dtype)})"
+
+
+def _in_javascript(spec: dict[str, Any], values: dict[str, Any]) -> str:
+    name, dtype = spec["name"], spec["dtype"]
+    if name in values:
+        return f"new ort.Tensor({json.dumps(dtype)}, [{json.dumps(values[name])}{'n' if dtype == 'int64' else ''}], [1])"
+    sizes = _sizes(spec)
+    zeros = f"new {_TYPED_ARRAYS.get(dtype, f'{dtype.capitalize()}Array')}({math.prod(sizes)})"
+    return f"new ort.Tensor({json.dumps(dtype)}, {zeros}, {sizes})"
+
+
+def _sizes(spec: dict[str, Any]) -> list[int]:
+    """The shape of an example: one row, ten steps."""
+    return [size or (1 if axis == 0 else 10) for axis, size in enumerate(spec["shape"])]
+
+
+def _prompt(tokenizer: dict[str, Any] | None) -> str:
+    """Something to go on from that the model knows the characters of."""
+    known = set(tokenizer["vocabulary"]) if tokenizer else set()
+    return next(text for text in ("Call me ", "The ", "the ", "") if set(text) <= known)
+
+
+def _fenced(language: str, program: str) -> str:
+    return f"```{language}\n{program}\n```"
