@@ -1,6 +1,7 @@
 """An exported model at work, with NumPy and onnxruntime alone."""
 
 import secrets
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,20 @@ import onnxruntime
 
 from kerasrnn.export._manifest import ArtefactError, read_manifest
 from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
-from kerasrnn.export.runtime.sampling import next_token
-from kerasrnn.export.runtime.stop import UntilStop
+from kerasrnn.export.runtime.limits import Deadline, Limits
+from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
 _SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
-_SCORE_STEPS = 1024  # a long text is scored in pieces of this many tokens, in bounded memory
 
 
-def load(folder: Path | str, num_threads: int | None = None) -> "Session":
+def load(folder: Path | str, num_threads: int | None = None, limits: Limits = Limits()) -> "Session":
     """Loads an exported model after checking every file against its manifest.
 
     Args:
         folder: what `model.export(folder, format="onnx")` wrote.
         num_threads: threads within one operation; by default one for a small model, else as onnxruntime chooses.
+        limits: what one call may ask for.
 
     Returns:
         The session.
@@ -32,7 +33,7 @@ def load(folder: Path | str, num_threads: int | None = None) -> "Session":
         FileNotFoundError: there is no exported model in the folder.
         ArtefactError: a file is missing, truncated or altered (by name), or the export is newer than this program.
     """
-    return Session(folder, num_threads)
+    return Session(folder, num_threads, limits)
 
 
 class Session:
@@ -41,6 +42,7 @@ class Session:
     Args:
         folder: what `model.export(folder, format="onnx")` wrote.
         num_threads: threads within one operation; by default one for a small model, else as onnxruntime chooses.
+        limits: what one call may ask for.
 
     Attributes:
         manifest: the artefact's description, a dictionary.
@@ -48,7 +50,7 @@ class Session:
         state_names: names of the states of `step`.
     """
 
-    def __init__(self, folder: Path | str, num_threads: int | None = None) -> None:
+    def __init__(self, folder: Path | str, num_threads: int | None = None, limits: Limits = Limits()) -> None:
         self.folder = Path(folder)
         self.manifest = read_manifest(self.folder)
         if self.manifest.get("kind") != "onnx":
@@ -58,11 +60,15 @@ class Session:
             small = self.manifest["model"]["parameters"] < _SMALL_MODEL
             num_threads = 1 if small else 0
         self._num_threads = num_threads
-        self._sessions = {name: self._open(name) for name in self.manifest["signatures"]}
+        self.limits = limits
+        # Opened when first used: each holds the weights.
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._opening = threading.Lock()
         self._state_sizes = {state["name"]: state["size"] for state in self.manifest["states"]}
         self.state_names = list(self._state_sizes)
         specification = self.manifest["tokenizer"]
         self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
+        self._stepping = Stepping(lambda inputs: self._run("step", inputs), self._state_sizes, self.tokenizer)
 
     def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs the model on whole sequences: its inputs by name, its outputs by name."""
@@ -70,6 +76,9 @@ class Session:
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs the model on the next tokens from explicit states: token_ids and every state in, logits and next_… out."""
+        for name in self.state_names:
+            if name in inputs and not np.all(np.isfinite(inputs[name])):
+                raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
         return self._run("step", inputs)
 
     def initial_states(self, batch_size: int) -> dict[str, np.ndarray]:
@@ -87,6 +96,7 @@ class Session:
         repetition_penalty: Any = 1.0,
         stop: str | Sequence[str] = "",
         seed: Any = None,
+        deadline: float | None = None,
     ) -> Any:
         """Writes on from a prompt: the text that the model's own `generate` writes from the same seed.
 
@@ -100,28 +110,29 @@ class Session:
             repetition_penalty: above 1, tokens of the prompt and of the text so far become less likely; 1 is off.
             stop: the text ends before this string; "" for no such string.
             seed: the same seed writes the same text; None draws a new one.
-            (All but the first two may be lists, one value a prompt.)
+            (All but the first two and the last may be lists, one value a prompt.)
+            deadline: seconds until the call is given up; by default the session's limit.
 
         Returns:
             The continuation without the prompt: a string for a string, a list of strings for a list.
 
         Raises:
-            ValueError: an argument outside its range, or the model has no tokenizer.
+            ValueError: an argument outside its range or the session's limits, or the model has no tokenizer.
+            TimeoutError: the deadline has passed.
         """
         prompts = strings(prompt, "prompt")
-        stops = [self._text_tokenizer.tokenize(s).tolist() for s in row_strings("stop", stop, len(prompts))]
-        steps = self._tokens(
-            prompts, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+        stops = row_strings("stop", stop, len(prompts))
+        settings = self._settings(
+            prompts, stops, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
-        writers = [UntilStop(stop) for stop in stops]
-        written: list[list[int]] = [[] for _ in prompts]
-        for tokens in steps if prompts else ():
-            for row, writer, token in zip(written, writers, tokens.tolist()):
-                row += writer.add(token)
-            if all(writer.stopped for writer in writers):
-                break
-        texts = [self._text_tokenizer.detokenize(np.array(row + w.rest(), np.int32)) for row, w in zip(written, writers)]
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
+        if "generate" in self.manifest["signatures"]:
+            lengths = np.full(len(prompts), max_new_tokens, np.int32)
+            inputs = {"prompt": np.array(prompts, object), "stop": np.array(stops, object), "max_new_tokens": lengths, **settings}
+            texts = self._run("generate", inputs, time_left)["text"].tolist()
+        else:
+            texts = self._stepping.texts(prompts, stops, max_new_tokens, settings, time_left)
         return texts[0] if isinstance(prompt, str) else texts
 
     def stream(
@@ -135,6 +146,7 @@ class Session:
         repetition_penalty: float = 1.0,
         stop: str = "",
         seed: int | None = None,
+        deadline: float | None = None,
     ) -> Iterator[str]:
         """Like `generate` for one prompt, as an iterator that gives each piece of text as soon as it is certain.
 
@@ -143,105 +155,65 @@ class Session:
         for name, value in (("prompt", prompt), ("stop", stop)):
             if not isinstance(value, str):
                 raise TypeError(f"{name}: expected a string; received {type(value).__name__}")
-        writer = UntilStop(self._text_tokenizer.tokenize(stop).tolist())
-        steps = self._tokens(
-            [prompt], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+        settings = self._settings(
+            [prompt], [stop], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
+        return self._stepping.pieces(prompt, stop, max_new_tokens, settings, time_left)
 
-        def pieces() -> Iterator[str]:
-            for tokens in steps:
-                if certain := writer.add(int(tokens[0])):
-                    yield self._text_tokenizer.detokenize(np.array(certain, np.int32))
-                if writer.stopped:
-                    return
-            if rest := writer.rest():
-                yield self._text_tokenizer.detokenize(np.array(rest, np.int32))
-
-        return pieces()
-
-    def score(self, text: str | Sequence[str]) -> tuple[Any, Any]:
+    def score(self, text: str | Sequence[str], deadline: float | None = None) -> tuple[Any, Any]:
         """The log-likelihood of text, its first token included.
 
         Args:
             text: a string, or a list of strings.
+            deadline: seconds until the call is given up; by default the session's limit.
 
         Returns:
             (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for a
             string, arrays for a list. exp(−log_likelihood / num_tokens) is the perplexity.
         """
-        results = [self._score(t) for t in strings(text, "text")]
+        texts = strings(text, "text")
+        self._require_text()
+        for t in texts:
+            self.limits.check_text("text", t)
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
+        results = [self._stepping.log_likelihood(t, time_left) for t in texts]
         if isinstance(text, str):
             return results[0]
         return np.array([r[0] for r in results]), np.array([r[1] for r in results], np.int64)
 
-    def _score(self, text: str) -> tuple[float, int]:
-        targets = self._text_tokenizer.tokenize(text)
-        token_ids = np.concatenate([[self._text_tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
-        states, total = self.initial_states(1), 0.0
-        for start in range(0, len(targets), _SCORE_STEPS):
-            chunk = slice(start, start + _SCORE_STEPS)
-            logits, states = self._advance(token_ids[None, chunk], states)
-            logits, expected = logits[0].astype(np.float64), targets[chunk]
-            largest = logits.max(axis=-1)
-            normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
-            total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
-        return total, len(targets)
-
-    def _tokens(self, prompts: list[str], max_new_tokens: int, **settings: Any) -> Iterator[np.ndarray]:
-        """Checks the arguments at once, and gives an iterator of the next token of every row."""
-        tokenizer, rows = self._text_tokenizer, len(prompts)
-        if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
+    def _settings(
+        self, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
+    ) -> dict[str, np.ndarray]:
+        """Checks everything that was asked for; the settings of each row."""
+        self._require_text()
+        self.limits.check_new_tokens(max_new_tokens)
+        for name, texts in (("prompt", prompts), ("stop", stops)):
+            for text in texts:
+                self.limits.check_text(name, text)
+                self.tokenizer.tokenize(text)
         if settings["seed"] is None:
-            settings["seed"] = [secrets.randbits(63) for _ in range(rows)]
-        settings = {name: row_values(name, settings[name], rows, *checks) for name, checks in SETTINGS.items()}
-        for name, off in (("min_p", 0), ("repetition_penalty", 1)):
-            if np.all(settings[name] == off):
-                settings[name] = None  # saves a tenth of a small model's time
+            settings["seed"] = [secrets.randbits(63) for _ in prompts]
+        return {name: row_values(name, settings[name], len(prompts), *checks) for name, checks in SETTINGS.items()}
 
-        def tokens() -> Iterator[np.ndarray]:
-            # Each prompt by itself: they differ in length, and the states must be those after its last token.
-            ids = [tokenizer.tokenize(p) for p in prompts]
-            read = [self._advance(np.array([[tokenizer.start_token_id, *i]], np.int32), self.initial_states(1)) for i in ids]
-            logits = np.concatenate([logits[:, -1] for logits, _ in read])
-            seen = np.zeros(logits.shape, bool)
-            for row, token_ids in zip(seen, ids):
-                row[token_ids] = True
-            every_row = np.arange(rows)
-            states = {name: np.concatenate([s[name] for _, s in read]) for name in self.state_names}
-            for t in range(max_new_tokens):
-                logits[:, tokenizer.unknown_token_id] = -np.inf
-                drawn = next_token(logits, seen=seen, step=t, **settings)
-                seen[every_row, drawn] = True
-                yield drawn
-                if t + 1 < max_new_tokens:
-                    logits, states = self._advance(drawn[:, None], states)
-                    logits = logits[:, -1]
-
-        return tokens()
-
-    def _advance(self, token_ids: np.ndarray, states: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        outputs = self._run("step", {"token_ids": token_ids, **states})
-        return outputs["logits"], {name: outputs[f"next_{name}"] for name in self.state_names}
-
-    @property
-    def _text_tokenizer(self) -> Any:
-        if self.tokenizer is None or "step" not in self._sessions:
+    def _require_text(self) -> None:
+        if self.tokenizer is None:
             raise ValueError(f"{self.folder}: this model was exported without a tokenizer; it takes token ids, not text")
-        return self.tokenizer
 
-    def _open(self, signature: str) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._num_threads
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(
-            self.folder / f"{signature}.onnx", options, providers=["CPUExecutionProvider"]
-        )
+    def _session(self, signature: str) -> onnxruntime.InferenceSession:
+        with self._opening:
+            if signature not in self._sessions:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = self._num_threads
+                options.log_severity_level = 4  # errors come as exceptions
+                file = self.folder / f"{signature}.onnx"
+                self._sessions[signature] = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+            return self._sessions[signature]
 
-    def _run(self, signature: str, inputs: dict[str, Any]) -> dict[str, np.ndarray]:
-        if signature not in self._sessions:
-            raise ValueError(f"{self.folder}: has no signature {signature!r}; it has {sorted(self._sessions)}")
+    def _run(self, signature: str, inputs: dict[str, Any], deadline: Deadline | None = None) -> dict[str, np.ndarray]:
+        if signature not in self.manifest["signatures"]:
+            raise ValueError(f"{self.folder}: has no signature {signature!r}; it has {sorted(self.manifest['signatures'])}")
         expected = self.manifest["signatures"][signature]["inputs"]
         if set(inputs) != {spec["name"] for spec in expected}:
             raise ValueError(f"{signature}: expected inputs {[s['name'] for s in expected]}; received {sorted(inputs)}")
@@ -249,14 +221,17 @@ class Session:
         batches = {name: len(array) for name, array in arrays.items()}
         if len(set(batches.values())) > 1:
             raise ValueError(f"{signature}: expected one batch size for all inputs; received {batches}")
-        session = self._sessions[signature]
+        session = self._session(signature)
         names = [output.name for output in session.get_outputs()]
-        return dict(zip(names, session.run(names, arrays)))
+        if deadline is None:
+            return dict(zip(names, session.run(names, arrays)))
+        with deadline.run_options() as options:
+            return dict(zip(names, session.run(names, arrays, options)))
 
     def _checked(self, spec: dict[str, Any], value: Any) -> np.ndarray:
         name, shape = spec["name"], spec["shape"]
         array = np.asarray(value)
-        dtype = np.dtype(spec["dtype"])
+        dtype = np.dtype(object if spec["dtype"] == "string" else spec["dtype"])
         if array.dtype != dtype and not (array.dtype.kind in "iu" and dtype.kind in "iuf" or array.dtype.kind == dtype.kind == "f"):
             raise ValueError(f"{name}: expected {dtype}; received {array.dtype}")
         if array.ndim != len(shape) or any(d is not None and d != n for d, n in zip(shape, array.shape)):

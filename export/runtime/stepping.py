@@ -1,0 +1,104 @@
+"""Text and likelihoods by `step`: token after token in Python, which a stream needs, or a chunk at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kerasrnn.export.runtime.limits import Deadline
+from kerasrnn.export.runtime.sampling import next_token
+from kerasrnn.export.runtime.stop import UntilStop
+
+_CHUNK = 512  # tokens read in one call: a long text takes bounded memory
+
+
+class Stepping:
+    """What an exported `step` and a tokenizer can write and score.
+
+    Args:
+        step: named arrays to named arrays.
+        state_sizes: the states' widths by name.
+        tokenizer: the runtime's.
+    """
+
+    def __init__(self, step: Any, state_sizes: dict[str, int], tokenizer: Any) -> None:
+        self._step, self._state_sizes, self._tokenizer = step, state_sizes, tokenizer
+
+    def texts(self, prompts: list[str], stops: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> list[str]:
+        """The continuation of each prompt."""
+        writers = [UntilStop(self._tokenizer.tokenize(stop).tolist()) for stop in stops]
+        written: list[list[int]] = [[] for _ in prompts]
+        for tokens in self.tokens(prompts, max_new_tokens, settings, deadline) if prompts else ():
+            for row, writer, token in zip(written, writers, tokens.tolist()):
+                row += writer.add(token)
+            if all(writer.stopped for writer in writers):
+                break
+        return [self._text(row + writer.rest()) for row, writer in zip(written, writers)]
+
+    def pieces(self, prompt: str, stop: str, max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[str]:
+        """The continuation of one prompt, each piece as soon as it is certain."""
+        writer = UntilStop(self._tokenizer.tokenize(stop).tolist())
+        for tokens in self.tokens([prompt], max_new_tokens, settings, deadline):
+            if certain := writer.add(int(tokens[0])):
+                yield self._text(certain)
+            if writer.stopped:
+                return
+        if rest := writer.rest():
+            yield self._text(rest)
+
+    def tokens(self, prompts: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[np.ndarray]:
+        """The next token of every row, (batch,), again and again."""
+        tokenizer = self._tokenizer
+        # What no row has switched on is left out: it would take a tenth of a small model's time.
+        off = {name for name, value in (("min_p", 0), ("repetition_penalty", 1)) if np.all(settings[name] == value)}
+        settings = {name: None if name in off else values for name, values in settings.items()}
+        # Each prompt by itself: they differ in length, and the states must be those after its last token.
+        ids = [tokenizer.tokenize(p) for p in prompts]
+        read = [self._read(np.array([tokenizer.start_token_id, *i], np.int32), deadline) for i in ids]
+        logits = np.stack([logits for logits, _ in read])
+        seen = np.zeros(logits.shape, bool)
+        for row, token_ids in zip(seen, ids):
+            row[token_ids] = True
+        every_row = np.arange(len(prompts))
+        states = {name: np.concatenate([s[name] for _, s in read]) for name in self._state_sizes}
+        for t in range(max_new_tokens):
+            deadline.check()
+            logits[:, tokenizer.unknown_token_id] = -np.inf
+            drawn = next_token(logits, seen=seen, step=t, **settings)
+            seen[every_row, drawn] = True
+            yield drawn
+            if t + 1 < max_new_tokens:
+                logits, states = self._advance(drawn[:, None], states)
+                logits = logits[:, -1]
+
+    def log_likelihood(self, text: str, deadline: Deadline) -> tuple[float, int]:
+        """Summed over the text's tokens, in float64; and their number."""
+        targets = self._tokenizer.tokenize(text)
+        token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
+        states, total = self._initial_states(), 0.0
+        for start in range(0, len(targets), _CHUNK):
+            deadline.check()
+            chunk = slice(start, start + _CHUNK)
+            logits, states = self._advance(token_ids[None, chunk], states)
+            logits, expected = logits[0].astype(np.float64), targets[chunk]
+            largest = logits.max(axis=-1)
+            normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
+            total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
+        return total, len(targets)
+
+    def _read(self, token_ids: np.ndarray, deadline: Deadline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        states = self._initial_states()
+        for start in range(0, len(token_ids), _CHUNK):
+            deadline.check()
+            logits, states = self._advance(token_ids[None, start : start + _CHUNK], states)
+        return logits[0, -1], states
+
+    def _advance(self, token_ids: np.ndarray, states: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        outputs = self._step({"token_ids": token_ids, **states})
+        return outputs["logits"], {name: outputs[f"next_{name}"] for name in self._state_sizes}
+
+    def _initial_states(self) -> dict[str, np.ndarray]:
+        return {name: np.zeros((1, size), np.float32) for name, size in self._state_sizes.items()}
+
+    def _text(self, token_ids: list[int]) -> str:
+        return self._tokenizer.detokenize(np.array(token_ids, np.int32))
