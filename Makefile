@@ -1,6 +1,7 @@
 # Needs python3 (3.11 or newer) and nothing else; another one: make test PYTHON=python3.12
 
 PYTHON ?= python3
+CLIENTS := examples/clients/javascript/node_modules/.installed
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile -q
 
 .PHONY: help demo test test-all clean
@@ -15,10 +16,10 @@ help:
 demo: .venv/.installed
 	.venv/bin/python examples/demo.py
 
-test: .venv/.installed
+test: .venv/.installed $(CLIENTS)
 	$(PYTEST) -m 'not slow and not network'
 
-test-all: .venv/.installed
+test-all: .venv/.installed $(CLIENTS)
 	$(PYTEST)
 
 # The stamp comes last, so that an installation that stopped half-way is taken up again.
@@ -32,6 +33,10 @@ test-all: .venv/.installed
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools wheel
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[dev]'
 	@touch $@
+
+# Without Node's npm the tests of the JavaScript clients say so and are skipped.
+$(CLIENTS): examples/clients/javascript/package.json
+	@if command -v npm >/dev/null; then cd $(<D) && npm install --silent --no-audit --no-fund && touch node_modules/.installed; fi
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .coverage
