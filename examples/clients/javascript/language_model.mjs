@@ -41,9 +41,9 @@ export class LanguageModel {
   /** `read` takes a file's name in the exported folder and returns its bytes, or a promise of them. */
   static async load(ort, read) {
     const manifest = JSON.parse(new TextDecoder().decode(await read("manifest.json")));
-    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || manifest.version !== 1) {
+    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || manifest.version !== 2) {
       const received = `${manifest.format}, ${manifest.kind}, version ${manifest.version}`;
-      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version 1; received ${received}. Export again.`);
+      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version 2; received ${received}. Export again.`);
     }
     return new LanguageModel(ort, read, manifest);
   }

@@ -1,7 +1,9 @@
 """The runtime: the trainer's text, without the trainer."""
 
+import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 
 import kerasrnn.export
 from kerasrnn.cells import LSTMCell
-from kerasrnn.export.runtime import load
+from kerasrnn.export import ArtefactError
+from kerasrnn.export.runtime import Limits, load
 from kerasrnn.models import LanguageModel
 
 PROMPTS = ["the cat", "", "Ω未知", "a longer prompt; the dog"]
@@ -29,6 +32,13 @@ def session(onnx_folder):
 def test_one_seed_one_text(model, session, settings):
     settings = {"seed": 11, **settings}
     assert session.generate(PROMPTS, 80, **settings) == model.generate(PROMPTS, 80, **settings)
+
+
+def test_without_generate_onnx_the_text_is_the_same(session, onnx_folder):
+    by_steps = load(onnx_folder)
+    by_steps.manifest["signatures"].pop("generate")
+    for settings in ({}, {"temperature": 0}, {"top_k": 3, "stop": ["", "at", " ", "Ω"]}, {"repetition_penalty": 1.3, "min_p": 0.1}):
+        assert by_steps.generate(PROMPTS, 80, seed=4, **settings) == session.generate(PROMPTS, 80, seed=4, **settings)
 
 
 def test_stream_is_generate_in_pieces(session):
@@ -91,6 +101,62 @@ def test_bad_arguments_are_refused_at_once_and_by_name(session, arguments, error
         session.stream(**arguments)  # when it is called, not when its first piece is asked for
 
 
+def test_limits_are_errors_by_name(onnx_folder):
+    session = load(onnx_folder, limits=Limits(prompt_characters=10, new_tokens=20))
+    assert len(session.generate("0123456789", 20)) == 20
+    for call in (session.generate, session.stream):
+        with pytest.raises(ValueError, match="max_new_tokens: expected at most 20; received 21"):
+            call("a", 21)
+        with pytest.raises(ValueError, match="prompt: expected at most 10 characters; received 11"):
+            call("0123456789a", 5)
+        with pytest.raises(ValueError, match="stop: expected at most 10 characters"):
+            call("a", 5, stop="0123456789a")
+    with pytest.raises(ValueError, match="text: expected at most 10 characters"):
+        session.score("0123456789a")
+    with pytest.raises(ValueError, match="max_new_tokens: expected at most 65,536; received 1,000,000,000"):
+        load(onnx_folder).generate("a", 10**9)
+
+
+def test_a_deadline_ends_every_kind_of_call(session, onnx_folder):
+    by_steps = load(onnx_folder, limits=Limits(seconds=0.05))
+    by_steps.manifest["signatures"].pop("generate")
+    calls = {
+        "generate": lambda: session.generate("a", 60_000, deadline=0.05),
+        "by steps": lambda: by_steps.generate("a", 60_000),
+        "stream": lambda: list(session.stream("a", 60_000, deadline=0.05)),
+        "score": lambda: session.score("the cat " * 500_000, deadline=0.05),
+    }
+    for name, call in calls.items():
+        start = time.monotonic()
+        with pytest.raises(TimeoutError, match="deadline: the call took longer than 0.05 s"):
+            call()
+        assert time.monotonic() - start < 5, name
+    assert len(session.generate("a", 10, deadline=60)) == 10  # the session is as good as before
+    for deadline in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="deadline: expected"):
+            session.generate("a", 10, deadline=deadline)
+
+
+def test_a_file_altered_after_loading_is_refused_when_it_is_opened(onnx_folder, tmp_path):
+    shutil.copytree(onnx_folder, tmp_path / "out")
+    session = load(tmp_path / "out")
+    data = bytearray((tmp_path / "out" / "generate.onnx").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "out" / "generate.onnx").write_bytes(data)
+    with pytest.raises(ArtefactError, match="generate.onnx.*altered"):
+        session.generate("a")
+    (tmp_path / "out" / "step.onnx").unlink()
+    with pytest.raises(ArtefactError, match="step.onnx: missing"):
+        list(session.stream("a"))
+
+
+def test_states_that_are_no_numbers_are_refused(session):
+    states = session.initial_states(1)
+    states["state_1_h"][0, 3] = np.nan
+    with pytest.raises(ValueError, match="state_1_h: expected finite numbers"):
+        session.step(token_ids=[[1]], **states)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"token_ids": [[-1]]}, r"token_ids.*\[0, .*received -1"), ({"token_ids": [[10**6]]}, "received 1000000"),
@@ -116,7 +182,8 @@ def test_a_process_without_tensorflow_writes_the_same_text(model, onnx_folder):
     program = """
 import sys
 for name in ("tensorflow", "keras", "onnx", "tf2onnx"): sys.modules[name] = None
-from kerasrnn.export.runtime import load
+from kerasrnn.export import ArtefactError
+from kerasrnn.export.runtime import Limits, load
 print(load(sys.argv[1]).generate("the cat", 60, seed=5), end="")
 """
     done = subprocess.run([sys.executable, "-c", program, onnx_folder], capture_output=True, text=True, check=True)
