@@ -14,7 +14,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     corpus = kerasrnn.data.Corpus.from_texts(text, splits=(0.8, 0.2, 0.0))
     monkeypatch.setattr(kerasrnn.data, "load_corpus", lambda name: corpus)
     blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names: dict = {}
     exec(blocks[0], names)
     trainer_s = capsys.readouterr().out
@@ -23,5 +23,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert len(runtime_s) == 200
     assert trainer_s.endswith(runtime_s + "\n")
     exec(blocks[2], names)
+    assert names["text"] == runtime_s
+    exec(blocks[3], names)
     assert names["layer"](kerasrnn._backend.tf.zeros((2, 3, 4))).shape == (2, 3, 32)
     assert Path("moby/serving/1/saved_model.pb").exists()

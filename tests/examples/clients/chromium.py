@@ -59,12 +59,12 @@ class Chromium:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
         return answer["result"].get("value")
 
-    def wait_for(self, condition: str) -> None:
-        end = time.monotonic() + TIMEOUT
+    def wait_for(self, condition: str, seconds: float = TIMEOUT) -> None:
+        end = time.monotonic() + seconds
         while not self.evaluate(condition):
             if time.monotonic() > end:
                 shown = self.evaluate("document.body?.innerText")
-                raise TimeoutError(f"{condition}: not so after {TIMEOUT} seconds; the page says {shown!r}")
+                raise TimeoutError(f"{condition}: not so after {seconds} seconds; the page says {shown!r}")
             time.sleep(0.01)
 
     def screenshot(self) -> bytes:

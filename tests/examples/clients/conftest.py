@@ -18,7 +18,7 @@ CLIENTS = TESTS.parent / "examples" / "clients"
 NODE, CHROMIUM = shutil.which("node"), shutil.which("chromium")
 
 _export = runpy.run_path(str(TESTS / "export" / "conftest.py"))
-model, onnx_folder = _export["model"], _export["onnx_folder"]
+model, onnx_folder, saved_model_folder = (_export[name] for name in ("model", "onnx_folder", "saved_model_folder"))
 
 SETTINGS = [
     {"temperature": 0}, {}, {"temperature": 0.7}, {"top_k": 4}, {"top_p": 0.8}, {"top_k": 6, "top_p": 0.9}, {"min_p": 0.2},
