@@ -41,9 +41,10 @@ class Sampler:
     ) -> None:
         filtered = op.or_(op.greater(top_k, integer(0)), op.less(top_p, real(1)))
         k = op.where(op.greater(top_k, integer(0)), op.min([top_k, integer(vocabulary_size)]), integer(vocabulary_size))
-        # Top-p alone needs all logits in order; without it, the k largest do.
+        # Top-p alone may need all logits in order; without it, the k largest do.
         self.most = op.reduce_max(op.concat([op.where(filtered, k, integer(1)), integer([1])], axis=0), keepdims=1)
         self.k, self.top_p, self.filtered = column(k), column(top_p), column(filtered)
+        self.keeps_all = op.equal(self.k, integer(vocabulary_size))
         self.drawn = op.greater(temperature, real(0))
         self.divisor = column(op.where(self.drawn, temperature, real(1)))
         self.min_p, self.repetition_penalty, self.seed = column(min_p), column(repetition_penalty), seed
@@ -76,17 +77,35 @@ class Sampler:
         return op.reduce_sum(op.cast(passed, to=np.int64), integer([1]), keepdims=0)
 
     def _filter(self, logits: Any) -> Any:
-        descending, _ = op.top_k(logits, self.most)
-        rank = op.range(integer(0), op.squeeze(self.most, integer([0])), integer(1))
-        kept = op.where(op.less(rank, self.k), descending, real(-np.inf))
-        before = op.cumsum(op.softmax(kept, axis=1), integer(1), exclusive=1)
-        needed = op.and_(op.less(before, self.top_p), op.greater(kept, real(-np.inf)))
-        smallest = op.reduce_min(op.where(needed, kept, real(np.inf)), integer([1]))
+        few = op.min([self.most, integer([_FEW])])
+        smallest, enough = self._smallest(logits, few)
+        smallest = when(enough, lambda: smallest, lambda: self._smallest(logits, self.most)[0])
         smallest = op.where(self.filtered, smallest, real(-np.inf))
         return op.where(op.less(logits, smallest), real(-np.inf), logits)
 
+    def _smallest(self, logits: Any, count: Any) -> tuple[Any, Any]:
+        """The smallest logit that each row keeps, and whether `count` of them, int64 (1,), were enough to tell."""
+        descending, _ = op.top_k(logits, count)
+        largest = op.slice(descending, integer([0]), integer([1]), integer([1]))
+        rank = op.range(integer(0), op.squeeze(count, integer([0])), integer(1))
+        weights = op.where(op.less(rank, self.k), op.exp(op.sub(descending, largest)), real(0))
+        # What is drawn from without top-p: the k largest, or all of them, whose sum needs no order.
+        total = op.where(
+            self.keeps_all,
+            op.reduce_sum(op.exp(op.sub(logits, largest)), integer([1])),
+            op.reduce_sum(weights, integer([1])),
+        )
+        goal = op.mul(self.top_p, total)
+        cumulated = op.cumsum(weights, integer(1))
+        needed = op.and_(op.less(op.sub(cumulated, weights), goal), op.greater(weights, real(0)))
+        smallest = op.reduce_min(op.where(needed, descending, real(np.inf)), integer([1]))
+        reached = op.greater_or_equal(op.slice(cumulated, integer([-1]), integer([_END]), integer([1])), goal)
+        undecided = op.and_(op.and_(self.filtered, op.greater(self.k, count)), op.not_(op.and_(self.keeps_all, reached)))
+        return smallest, op.not_(any_of(undecided))
+
 
 _END = 2**63 - 1
+_FEW = 256  # logits put in order at first: to order all of a large vocabulary takes longer than the model's step
 
 
 def integer(value: Any) -> Any:

@@ -43,8 +43,9 @@ def readme(manifest: dict[str, Any]) -> str:
     if main == "generate":
         sections.append(
             "Each input has one value a row. A `temperature` of 0 takes the likeliest token; 0 switches `top_k` and\n"
-            "`min_p` off, 1 `top_p` and `repetition_penalty`, an empty string `stop`. One seed writes the same text in every\n"
-            "runtime, but for a draw within rounding of a boundary. In JavaScript onnxruntime cuts a string at its first NUL."
+            "`min_p` off, 1 `top_p` and `repetition_penalty`, an empty string `stop`. One seed writes the same text in\n"
+            "every runtime, but for a draw within rounding of a boundary.\n"
+            "In JavaScript onnxruntime cuts a string at its first NUL."
         )
     return "\n\n".join(sections) + "\n"
 

@@ -1,4 +1,4 @@
-"""The same text everywhere: 50 prompts × 7 settings × 200 tokens, each place where two runtimes part explained and counted."""
+"""The same text everywhere: 50 prompts × 7 settings × 200 tokens, and each place where two runtimes part explained."""
 
 import json
 import subprocess

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasrnn.export.runtime import sampling
+from kerasrnn.export.writers import _onnx_sampling
 from kerasrnn.export.writers._hoisting import hoist_invariants
 from kerasrnn.export.writers._onnx_sampling import Sampler, uniform
 
@@ -22,8 +23,14 @@ def session(inputs, outputs):
     return onnxruntime.InferenceSession(spox.build(inputs, outputs).SerializeToString())
 
 
-@pytest.fixture(scope="module")
-def sampler():
+@pytest.fixture(scope="module", params=[5, 256], ids="{} in order at first".format)
+def sampler(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_onnx_sampling, "_FEW", request.param)
+        return _sampler()
+
+
+def _sampler():
     rows = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in DTYPES.items()}
     logits = spox.argument(spox.Tensor(np.float32, ("batch", VOCABULARY)))
     seen = spox.argument(spox.Tensor(np.bool_, ("batch", VOCABULARY)))

@@ -42,9 +42,8 @@ def test_variables_and_tables_are_loaded_and_read(saved):
 
 def test_a_table_may_come_from_a_file_in_assets(saved, tmp_path):
     (tmp_path / "words.txt").write_text("a\nb\n")
-    source = tf.lookup.TextFileInitializer(
-        str(tmp_path / "words.txt"), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
-    )
+    line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+    source = tf.lookup.TextFileInitializer(str(tmp_path / "words.txt"), tf.string, line, tf.int64, number)
     table = tf.lookup.StaticHashTable(source, -1)
     folder = saved(lambda x: {"y": table.lookup(tf.as_string(x))}, table=table)
     assert "InitializeTableFromTextFileV2" in check_ops(folder)
@@ -55,6 +54,7 @@ def keep(x, effect):
         return tf.identity(x)
 
 
+FILE = {"prefix": "f", "tensor_names": ["x"], "shape_and_slices": [""]}
 FORBIDDEN = {
     "EagerPyFunc": lambda x: tf.py_function(lambda y: y, [x], tf.float32),
     "PyFunc": lambda x: tf.numpy_function(lambda y: y, [x], tf.float32),
@@ -67,8 +67,8 @@ FORBIDDEN = {
     "PrintV2": lambda x: keep(x, tf.print(x)),
     "RandomStandardNormal": lambda x: x + tf.random.normal(tf.shape(x)),
     "Timestamp": lambda x: x + tf.cast(tf.timestamp(), tf.float32),
-    "SaveV2": lambda x: keep(x, tf.raw_ops.SaveV2(prefix="f", tensor_names=["x"], shape_and_slices=[""], tensors=[x])),
-    "RestoreV2": lambda x: x + tf.raw_ops.RestoreV2(prefix="f", tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.float32])[0],
+    "SaveV2": lambda x: keep(x, tf.raw_ops.SaveV2(**FILE, tensors=[x])),
+    "RestoreV2": lambda x: x + tf.raw_ops.RestoreV2(**FILE, dtypes=[tf.float32])[0],
 }
 
 

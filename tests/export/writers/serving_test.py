@@ -115,7 +115,8 @@ def test_batching_parameters_are_read_and_fit_together(tmp_path):
 def _batching_parameters():
     """tensorflow.serving.BatchingParameters, of session_bundle_config.proto, which tensorflow-serving-api leaves out."""
     wrapped = ["max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"]
-    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", syntax="proto3", dependency=[wrappers_pb2.DESCRIPTOR.name])
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", syntax="proto3")
+    file.dependency.append(wrappers_pb2.DESCRIPTOR.name)
     message = file.message_type.add(name="BatchingParameters")
     for number, name in enumerate(wrapped, 1):
         message.field.add(name=name, number=number, label=1, type=11, type_name=".google.protobuf.Int64Value")
