@@ -32,8 +32,14 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
     text by `text_functions()`, as LanguageModel.
 
     Raises:
-        ValueError: the model is not built, so that its inputs are not known.
+        ValueError: the model is not built, so that its inputs are not known, or has a stateful layer.
     """
+    for layer in model._flatten_layers():
+        if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
+            raise ValueError(
+                f"{layer.name}: expected stateful=False; an exported model is shared by its callers and keeps no state between "
+                "calls. Build the model with stateful=False, and hand states in and out (return_state, initial_state)"
+            )
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
     if not model.built or not getattr(model, "inputs", None):

@@ -38,7 +38,7 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         The folder.
 
     Raises:
-        ValueError: the model is not built, or holds an operation that has no ONNX form.
+        ValueError: the model is not built, has a stateful layer, or holds an operation that has no ONNX form.
         FileExistsError: `path` holds something else than an artefact.
         ParityError: the exported model computes something else; nothing is written then.
     """

@@ -40,7 +40,8 @@ def export_saved_model(
         The version folder.
 
     Raises:
-        ValueError: the model is not built, `keep` is below 1, or the graph holds an operation that a server must not run.
+        ValueError: the model is not built or has a stateful layer, or `keep` is below 1.
+        ForbiddenOpError: the graph holds an operation that a server must not run (an ArtefactError, as the next).
         ParityError: the exported model computes something else; nothing is written then.
     """
     signatures = signatures_of(model)

@@ -1,5 +1,6 @@
 """The gRPC client, and an exported model behind Serving's protocol: texts, states from call to call, versions, errors."""
 
+import json
 import re
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 CLIENT = "examples/clients/grpc/generate.py"
 CASES = [
-    {"prompt": "the cat", "temperature": 0}, {"prompt": "", "seed": -(2**63)}, {"prompt": "Ω“未🐋\n", "seed": 3, "stop": "the "},
+    {"prompt": "the cat", "temperature": 0}, {"prompt": "", "seed": -(2**63)},
+    {"prompt": "Ω“未🐋\n", "seed": 3, "stop": "the "},
     {"prompt": "a dog", "seed": 4, "temperature": 1.3, "top_k": 9, "top_p": 0.95, "min_p": 0.05, "repetition_penalty": 1.1},
 ]  # fmt: skip
 
@@ -147,3 +149,19 @@ def test_the_newest_version_is_served_as_soon_as_it_has_its_name(saved_model_fol
         assert served(version=9) == 9
         (tmp_path / "10").unlink()  # the way back
         assert served() == 9
+
+
+def test_the_rest_requests_of_the_guide_fit_their_signatures(stub, name, saved_model_folder, request):
+    guide = (request.config.rootpath / "docs" / "serving.md").read_text(encoding="utf-8")
+    bodies = [json.loads(body) for body in re.findall(r"-d '(.*?)'", guide, re.DOTALL)]
+    signatures = json.loads((saved_model_folder / "manifest.json").read_text())["signatures"]
+    assert [set(body) for body in bodies] == [{"instances"}, {"signature_name", "inputs"}]
+    for body in bodies:
+        rows = body.get("instances", [])
+        columns = body.get("inputs") or {key: [row[key] for row in rows] for key in rows[0]}
+        signature = body.get("signature_name", "generate")
+        dtypes = {spec["name"]: spec["dtype"] for spec in signatures[signature]["inputs"]}
+        # Serving takes a whole number for a float, and nothing else for an integer.
+        assert all(isinstance(value, int) for key, values in columns.items() for value in values if "int" in dtypes[key])
+        inputs = {key: np.array(v, object if dtypes[key] == "string" else dtypes[key]) for key, v in columns.items()}
+        assert arrays(stub.Predict(request_of(name, signature, inputs)))

@@ -31,8 +31,9 @@ class PredictionService(PredictionServiceServicer):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         for name, tensor in request.inputs.items():
             if tensor.dtype != expected[name].dtype:
-                dtypes = expected[name].dtype.name, tf.as_dtype(tensor.dtype).name
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "Expects {} to be {} but {} is provided".format(name, *dtypes))
+                dtype = tf.as_dtype(tensor.dtype).name
+                message = f"Expects {name} to be {expected[name].dtype.name} but {dtype} is provided"
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
         try:
             outputs = function(**{name: tf.constant(tf.make_ndarray(tensor)) for name, tensor in request.inputs.items()})
         except tf.errors.OpError as error:

@@ -76,6 +76,13 @@ def test_generate_writes_what_the_model_does(run, model):
         assert outputs["log_likelihood"].shape == (4,)
 
 
+def test_a_row_is_what_it_is_without_the_rows_beside_it(run):
+    name, inputs = generate()
+    rows = [{key: value[i : i + 1] for key, value in inputs.items()} for i in range(4)]
+    together, *alone = run((name, inputs), *((name, row) for row in rows))
+    assert [outputs["text"] for outputs in alone] == [[text] for text in together["text"]]
+
+
 def test_score_counts_what_the_model_does(run, model):
     (outputs,) = run(("score", {"text": PROMPTS}))
     log_likelihood, num_tokens = model.score(PROMPTS)

@@ -192,6 +192,19 @@ def test_a_model_that_is_not_built_says_so(tmp_path):
     assert not Path(tmp_path / "out").exists()
 
 
+def test_a_sequential_model_has_an_output_too(tmp_path):
+    model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(4), keras.layers.Dense(2, name="score")])
+    for folder in (kerasrnn.export.export_onnx(model, tmp_path / "out"), kerasrnn.export.export_saved_model(model, tmp_path)):
+        assert kerasrnn.export.read_manifest(folder)["signatures"]["forward"]["outputs"] == ["score"]
+
+
+@pytest.mark.parametrize("write", [kerasrnn.export.export_onnx, kerasrnn.export.export_saved_model])
+def test_a_stateful_layer_is_refused_by_name(tmp_path, write):
+    model = keras.Sequential([keras.Input((None, 3), batch_size=2), keras.layers.LSTM(4, stateful=True, name="memory")])
+    with pytest.raises(ValueError, match="memory: expected stateful=False"):
+        write(model, tmp_path / "out")
+
+
 def test_an_operation_without_onnx_form_is_named(tmp_path):
     model = LanguageModel(GRUCell(7, activation="gelu"), vocabulary_size=13)
     with pytest.raises(ValueError, match="(?s)no ONNX form.*Erfc"):
