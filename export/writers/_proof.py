@@ -67,14 +67,16 @@ _OPENED: dict[str, Callable[..., Any]] = {"onnx": _opened_onnx, "saved_model": _
 
 
 def prove(
-    kind: str, folder: Path, model: keras.Model, samples: Any, verbose: bool, requests: Sequence[tuple[str, Any]] = ()
-) -> dict[str, Any]:
+    kind: str, folder: Path, model: keras.Model, signatures: dict[str, Signature], samples: Any, verbose: bool,
+    requests: Sequence[tuple[str, Any]] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Compares an artefact's files with its model: names, axes, operations, shapes, values; the manifest's part on parity.
 
     Args:
         kind: "onnx" or "saved_model".
         folder: where the files are.
         model: the model.
+        signatures: those of the model that the artefact has.
         samples: as the user gave them.
         verbose: whether to print the table.
         requests: signatures and inputs that must run, too.
@@ -82,7 +84,6 @@ def prove(
     Raises:
         ParityError: what differs.
     """
-    signatures = signatures_of(model)
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
     states = [(state["name"], state["size"]) for state in about["states"]]
@@ -124,4 +125,5 @@ def verify(folder: Path | str, model: keras.Model, samples: Any = None, verbose:
     True
     """
     manifest = read_manifest(folder)
-    return prove(manifest["kind"], Path(folder), model, samples, verbose)
+    signatures = {name: s for name, s in signatures_of(model).items() if name in manifest["signatures"]}
+    return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose)

@@ -60,7 +60,7 @@ def export_saved_model(
         served = {"serving_default": signatures[default], **signatures}
         few = {name: value[:_WARM_UP_ROWS] for name, value in forward_inputs.items()}
         requests = warm_up_records(version.folder, served, few)
-        parity = prove("saved_model", version.folder, model, samples, verbose, requests)
+        parity = prove("saved_model", version.folder, model, signatures, samples, verbose, requests)
         write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})
     server_files(path, name or path.resolve().name)
     return version.path

@@ -14,10 +14,11 @@ import pytest
 
 import kerasrnn.export
 from kerasrnn.cells import GRUCell, LSTMCell
-from kerasrnn.export.writers import _lowering, _verification
+from kerasrnn.export.writers import _lowering, _proof, _verification
 from kerasrnn.export.writers._recurrence import recurrence_of
 from kerasrnn.layers import RNN
 from kerasrnn.models import LanguageModel
+from kerasrnn.tokenizers import CharTokenizer
 
 BLOCKED = "import sys\nfor name in ('tensorflow', 'keras', 'kerasrnn', 'onnx'): sys.modules[name] = None\n"
 
@@ -190,6 +191,21 @@ def test_a_model_that_is_not_built_says_so(tmp_path):
     with pytest.raises(ValueError, match="built"):
         kerasrnn.export.export_onnx(keras.Sequential([keras.layers.LSTM(3)]), tmp_path / "out")
     assert not Path(tmp_path / "out").exists()
+
+
+class Backwards(CharTokenizer):
+    """A tokenizer of somebody's own, which only its Python knows."""
+
+    def specification(self):
+        return {**super().specification(), "class_name": "Backwards"}
+
+
+def test_a_tokenizer_without_onnx_form_leaves_token_ids(tmp_path, monkeypatch):
+    model = LanguageModel(LSTMCell(4), tokenizer=Backwards(["\ufffd", "\n", "a"]))
+    monkeypatch.setattr(_proof, "tokenizer_from_specification", lambda specification: None)
+    folder = model.export(tmp_path / "out", format="onnx")
+    assert sorted(p.name for p in folder.iterdir()) == ["README.md", "forward.onnx", "manifest.json", "step.onnx"]
+    assert kerasrnn.export.verify(folder, model)["one_step"] <= 1e-5
 
 
 def test_a_sequential_model_has_an_output_too(tmp_path):
