@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "samplers": [],
     "cells": [],
     "scan": [],
+    "statistics": [],
     "data": ["tokenizers"],
     "ngram": ["tokenizers"],
     "layers": ["cells", "scan"],
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "training": ["models", "data"],
     "diagnostics": ["models"],
     "testing": ["cells", "layers"],
-    "cli": ["ngram", "training", "diagnostics", "testing"],
+    "cli": ["ngram", "statistics", "training", "diagnostics", "testing"],
     "export": [],
     "_backend": [],
 }

@@ -1,0 +1,169 @@
+"""kerasrnn stats"""
+
+import math
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from kerasrnn.cli._tensorflow import load_tensorflow
+from kerasrnn.cli._text_files import read_pieces
+
+if TYPE_CHECKING:
+    from kerasrnn.statistics import TextStatistics
+
+_ORDERS = {1: "unigrams", 2: "bigrams", 3: "trigrams"}
+
+
+class Tokens(StrEnum):
+    WORD = "word"
+    CHAR = "char"
+
+
+class Normalization(StrEnum):
+    LETTERS = "letters"
+    NONE = "none"
+
+
+def stats(
+    corpus: Annotated[list[str], typer.Argument(metavar="CORPUS|FILES...", help="A corpus by its name, or text files.")],
+    tokens: Annotated[Tokens, typer.Option(help="What to count.")] = Tokens.WORD,
+    normalization: Annotated[
+        Normalization,
+        typer.Option(help="letters: A to Z in lower case, all else a space. none: as it is; white space separates words."),
+    ] = Normalization.LETTERS,
+    top: Annotated[int, typer.Option(min=0, help="How many of the most frequent n-grams to list.")] = 10,
+    oov: Annotated[
+        list[str] | None, typer.Option(metavar="OTHER", help="Another corpus or file: what each has that the other lacks.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="PLOT", help="Where to draw the frequencies: a .png, .svg or .pdf.")] = None,
+) -> None:
+    """Count a text's words or characters: types, coverage, Zipf's law and entropy of its unigrams, bigrams and trigrams.
+
+    Files of any size are read piece by piece, those compressed by gzip too. Each file is a document: no n-gram reaches into the next.
+    Bits are what an n-gram's last token costs, given the others: at least, as the counts have it; with that estimate's
+    bias corrected, which helps where few types occur once; and by a code that learns the counts on the way.
+
+    Example:  kerasrnn stats moby_dick --oov time_machine --out plot.png
+    """
+    _check_plot(out)
+    counted = _count(corpus, tokens, normalization)
+    console = Console(highlight=False)
+    console.print(Text(f"{', '.join(corpus)}, by {tokens}"), _figures(counted), sep="\n")
+    if top:
+        console.print(_most_frequent(counted, top))
+    if oov:
+        other = _count(oov, tokens, normalization)
+        console.print(_unknown(", ".join(oov), other, ", ".join(corpus), counted), soft_wrap=True)
+        console.print(_unknown(", ".join(corpus), counted, ", ".join(oov), other), soft_wrap=True)
+    if out:
+        _draw(counted, out)
+        console.print(Text(f"The plot is in {out}."), soft_wrap=True)
+
+
+def _count(names: list[str], tokens: Tokens, normalization: Normalization) -> "TextStatistics":
+    from kerasrnn.statistics import TextStatistics
+
+    counted = TextStatistics(tokens.value, None if normalization == Normalization.NONE else normalization.value)
+    for name in names:
+        if name.isidentifier() and not Path(name).exists():
+            load_tensorflow()
+            from kerasrnn.data import load_corpus
+
+            try:
+                corpus = load_corpus(name)
+            except ValueError as error:
+                raise ValueError(f"{name!r} is no file in {os.getcwd()!r}, and as a corpus: {error}") from error
+            for part in (corpus.train, corpus.validation, corpus.test):
+                counted.update(part)
+        else:
+            _count_file(Path(name), counted)
+        counted.end_document()
+    if not counted.ngrams(1).num_types:
+        hint = " Try --normalization none." if normalization == Normalization.LETTERS else ""
+        raise ValueError(f"{', '.join(names)!r} must hold at least one {tokens}, but holds none.{hint}")
+    return counted
+
+
+def _count_file(path: Path, counted: "TextStatistics") -> None:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(f"Counting {path.name}", total=path.stat().st_size if path.exists() else None)
+        for piece in read_pieces(path, lambda position: progress.update(task, completed=position)):
+            counted.update(piece)
+
+
+def _figures(counted: "TextStatistics") -> Table:
+    table = Table("figure")
+    for title in _ORDERS.values():
+        table.add_column(title, justify="right")
+    ngrams = [counted.ngrams(order) for order in _ORDERS]
+    table.add_row("tokens", *(f"{n.num_tokens:,}" for n in ngrams))
+    table.add_row("types", *(f"{n.num_types:,}" for n in ngrams))
+    table.add_row("types that occur once", *(f"{n.num_hapaxes:,}" for n in ngrams))
+    for number in (10, 100, 1_000, 10_000):
+        if number < ngrams[-1].num_types:
+            shares = (f"{n.coverage(number):.1%}" if number <= n.num_types else "" for n in ngrams)
+            table.add_row(f"the {number:,} most frequent types cover", *shares)
+    table.add_row("exponent of Zipf's law", *(_number(n.zipf_exponent()) for n in ngrams))
+    entropies = [counted.entropy(order) for order in _ORDERS]
+    table.add_row("bits a token, lower bound", *(_number(e.lower) for e in entropies))
+    table.add_row("bits a token, bias corrected", *(_number(e.corrected) for e in entropies))
+    table.add_row("bits a token, adaptive code", *(_number(e.upper) for e in entropies))
+    return table
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _most_frequent(counted: "TextStatistics", top: int) -> Table:
+    table = Table()
+    columns = []
+    for order, title in _ORDERS.items():
+        table.add_column(f"most frequent {title}")
+        table.add_column("times", justify="right")
+        columns.append(counted.most_frequent(top, order))
+    for row in range(max(map(len, columns))):
+        cells = []
+        for column in columns:
+            text, times = column[row] if row < len(column) else ("", None)
+            # A space at the end of characters would not show.
+            shown = repr(text) if text and counted.tokens == "char" else text
+            cells += [Text(shown), "" if times is None else f"{times:,}"]
+        table.add_row(*cells)
+    return table
+
+
+def _unknown(name: str, counted: "TextStatistics", known_name: str, known: "TextStatistics") -> Text:
+    rate = counted.out_of_vocabulary_rate(known.get_vocabulary())
+    return Text(f"{rate:.2%} of the tokens of {name} are unknown to the vocabulary of {known_name}.")
+
+
+def _check_plot(out: Path | None) -> None:
+    """Before the counting, which may take long."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if out and out.suffix[1:].lower() not in formats:
+        raise ValueError(f"--out {str(out)!r} must end in one of {', '.join(sorted(formats))}. Name it plot.png.")
+
+
+def _draw(counted: "TextStatistics", out: Path) -> None:
+    from kerasrnn.statistics import draw_frequencies
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_name(f".incomplete.{out.name}")
+    try:
+        draw_frequencies(counted).savefig(beside, dpi=150)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, out)
+    finally:
+        beside.unlink(missing_ok=True)
