@@ -1,11 +1,15 @@
 import dataclasses
-import math
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Self
 
-import numpy as np
+from kerasrnn.data._files import Paths, checked
+from kerasrnn.data._splits import by_counts, by_shares, check_shares, shares_of_text
+from kerasrnn.data.documents import Documents
+from kerasrnn.data.text_files import read_text
+
+_PARTS = ("train", "validation", "test")
+Starts = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -17,6 +21,8 @@ class Corpus:
         validation: The text to choose hyperparameters and checkpoints by.
         test: The text to judge the final model by.
         name: What to call the corpus.
+        starts: Where the documents of each part begin, in characters; `None` if their boundaries are not kept.
+        separator: What stands between two documents where boundaries are kept.
 
     Example:
 
@@ -25,37 +31,54 @@ class Corpus:
     Corpus(name='tale', train=18 characters, validation=6 characters, test=0 characters)
     >>> corpus.validation
     ' times'
+
+    With documents kept, no document is cut by a split:
+
+    >>> texts = ["It was the best of times", "it was the worst of times", "it was the age of wisdom"]
+    >>> corpus = Corpus.from_texts(texts, counts=(None, 1, 0), keep_documents=True)
+    >>> corpus.documents("validation")
+    ('it was the age of wisdom',)
     """
 
     train: str
     validation: str
     test: str
     name: str | None = None
+    starts: Starts | None = None
+    separator: str = ""
 
     @classmethod
     def from_files(
         cls,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: Paths,
         splits: tuple[float, float, float] = (0.9, 0.05, 0.05),
         separator: str = "\n",
         name: str | None = None,
+        *,
+        counts: tuple[int | None, int | None, int | None] | None = None,
+        keep_documents: bool = False,
+        encoding: str = "utf-8",
     ) -> Self:
         """Reads text files, joins them and splits the whole.
 
         Args:
-            paths: One path or several, of files in UTF-8. A byte order mark is removed; line ends stay as they are.
+            paths: One path or several; each file is a document. Files compressed by gzip are unpacked. A byte order
+                mark is removed; line ends stay as they are.
             splits: The shares of train, validation and test: contiguous, in this order, counted in characters.
             separator: What to put between two files.
             name: What to call the corpus.
+            counts: See `from_texts`.
+            keep_documents: See `from_texts`.
+            encoding: How the text is encoded, as Python names it.
 
         Raises:
             FileNotFoundError: If a file does not exist.
-            ValueError: If there are no paths, a file is empty, not UTF-8, or a folder, or `splits` are not three
-                shares that sum to 1.
+            ValueError: If there are no paths, a file is empty, in another encoding, a damaged gzip file, or a folder,
+                or `splits` are not three shares that sum to 1.
         """
-        if isinstance(paths, (str, os.PathLike)):
-            paths = [paths]
-        return cls.from_texts([_read(Path(path)) for path in paths], splits, separator, name)
+        return cls.from_texts(
+            read_text(paths, encoding=encoding), splits, separator, name, counts=counts, keep_documents=keep_documents
+        )
 
     @classmethod
     def from_texts(
@@ -64,63 +87,138 @@ class Corpus:
         splits: tuple[float, float, float] = (0.9, 0.05, 0.05),
         separator: str = "\n",
         name: str | None = None,
+        *,
+        counts: tuple[int | None, int | None, int | None] | None = None,
+        keep_documents: bool = False,
     ) -> Self:
         """Joins texts and splits the whole.
 
         Args:
-            texts: One text or several.
-            splits: The shares of train, validation and test: contiguous, in this order, counted in characters.
+            texts: One text or several, such as a reader's `Documents`; each is a document.
+            splits: The shares of train, validation and test: contiguous, in this order, counted in characters. Where
+                documents are kept, a document belongs where its middle falls.
             separator: What to put between two texts.
             name: What to call the corpus.
+            counts: Instead of `splits`, how many documents go to train, validation and test, in this order. One may
+                be `None`: the rest.
+            keep_documents: Whether to keep the boundaries of documents, which `documents()` needs.
 
         Raises:
-            ValueError: If the texts are empty, or `splits` are not three shares that sum to 1.
+            ValueError: If the texts are empty, `splits` are not three shares that sum to 1, or there are other than
+                `counts` documents.
             TypeError: If a text is not a string.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
-        for text in texts:
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"texts must be a string or strings, but one is {text!r}, of type {type(text).__name__}. "
-                    "Decode bytes first: text.decode('utf-8')."
-                )
-        whole = separator.join(texts)
-        if not whole:
+        _check_texts(texts)
+        check_shares(splits)
+        if counts is not None or keep_documents:
+            parts = by_shares(texts, splits) if counts is None else by_counts(texts, counts)
+            return cls._joined(parts, separator, name, keep_documents)
+        return cls(*shares_of_text(separator.join(texts), splits), name)
+
+    @classmethod
+    def from_splits(
+        cls,
+        train: Paths | Documents,
+        validation: Paths | Documents = (),
+        test: Paths | Documents = (),
+        separator: str = "\n",
+        name: str | None = None,
+        *,
+        keep_documents: bool = False,
+        encoding: str = "utf-8",
+    ) -> Self:
+        """Reads each part from its own files.
+
+        Args:
+            train: The paths to read as `from_files` does, each a document; or a reader's `Documents`.
+            validation: The same for this part. It may be left out.
+            test: The same for this part. It may be left out.
+            separator: What to put between two documents.
+            name: What to call the corpus.
+            keep_documents: Whether to keep the boundaries of documents, which `documents()` needs.
+            encoding: How the text is encoded, as Python names it.
+
+        Raises:
+            FileNotFoundError: If a file does not exist.
+            ValueError: If a file is in two parts, and as `from_files`.
+
+        Example:
+
+        >>> import pathlib, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> for part in ("train", "test"):
+        ...     _ = pathlib.Path(folder.name, part).write_text(f"to {part}")
+        >>> Corpus.from_splits(train=f"{folder.name}/train", test=f"{folder.name}/test").test
+        'to test'
+        >>> folder.cleanup()
+        """
+        seen: dict[str, str] = {}
+        parts: list[list[str]] = []
+        for part, source in zip(_PARTS, (train, validation, test)):
+            if isinstance(source, Documents):
+                parts.append(list(source))
+                continue
+            paths = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+            for path in checked(paths) if paths else ():
+                other = seen.setdefault(os.path.realpath(path), part)
+                if other != part:
+                    raise ValueError(
+                        f"{part} must name other files than {other}, but both name {str(path)!r}: a model would be "
+                        "judged by what it has seen. For parts of one file use from_files(path, splits)."
+                    )
+            parts.append(list(read_text(paths, encoding=encoding)) if paths else [])
+        _check_texts([text for texts in parts for text in texts])
+        return cls._joined(parts, separator, name, keep_documents)
+
+    @classmethod
+    def _joined(cls, parts: list[list[str]], separator: str, name: str | None, keep_documents: bool) -> Self:
+        train, validation, test = (separator.join(texts) for texts in parts)
+        if not keep_documents:
+            return cls(train, validation, test, name)
+        first, second, third = (_starts(texts, len(separator)) for texts in parts)
+        return cls(train, validation, test, name, (first, second, third), separator)
+
+    def documents(self, part: str = "train") -> tuple[str, ...]:
+        """The documents of a part, without the separators that join them.
+
+        Args:
+            part: `"train"`, `"validation"` or `"test"`.
+
+        Raises:
+            ValueError: If there is no such part, or the boundaries of documents were not kept.
+        """
+        if part not in _PARTS:
+            raise ValueError(f"part must be one of {_PARTS}, but is {part!r}.")
+        if self.starts is None:
             raise ValueError(
-                "texts must hold at least one character, but are empty. Pass the text, or from_files(paths)."
+                "documents() needs the boundaries of documents, but this corpus did not keep them. "
+                "Make it with keep_documents=True."
             )
-        if np.shape(splits) != (3,) or min(splits) < 0 or not math.isclose(sum(splits), 1, abs_tol=1e-6):
-            raise ValueError(
-                "splits must be three shares (train, validation, test), each 0 or more, that sum to 1, "
-                f"but are {splits}. A share may be 0: (0.9, 0.1, 0)."
-            )
-        first = round(splits[0] * len(whole))
-        second = round((splits[0] + splits[1]) * len(whole))
-        return cls(whole[:first], whole[first:second], whole[second:], name)
+        text, starts = getattr(self, part), self.starts[_PARTS.index(part)]
+        ends = [start - len(self.separator) for start in starts[1:]]
+        return tuple(text[start:end] for start, end in zip(starts, [*ends, len(text)]))
 
     def __repr__(self) -> str:
-        lengths = (f"{part}={len(getattr(self, part)):,} characters" for part in ("train", "validation", "test"))
+        counts = [""] * 3 if self.starts is None else [f" in {len(starts):,} documents" for starts in self.starts]
+        lengths = (f"{part}={len(getattr(self, part)):,} characters{count}" for part, count in zip(_PARTS, counts))
         return f"Corpus(name={self.name!r}, {', '.join(lengths)})"
 
 
-def _read(path: Path) -> str:
-    if path.is_dir():
-        raise ValueError(
-            f"paths must name files, but {str(path)!r} is a folder. "
-            f"Name its files: sorted(Path({str(path)!r}).glob('*.txt'))."
-        )
-    if not path.exists():
-        raise FileNotFoundError(
-            f"paths must name existing files, but {str(path)!r}, in {os.getcwd()!r}, does not exist."
-        )
-    content = path.read_bytes()
-    if not content:
-        raise ValueError(f"paths must name files with text, but {str(path)!r} is empty. Leave it out.")
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"paths must name files in UTF-8, but {str(path)!r} has the byte 0x{content[error.start]:02X} at offset "
-            f"{error.start}, which is not. Convert it (iconv -f LATIN1 -t UTF-8), or read it with its own encoding and "
-            "call Corpus.from_texts(text)."
-        ) from error
+def _check_texts(texts: list[str]) -> None:
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(
+                f"texts must be a string or strings, but one is {text!r}, of type {type(text).__name__}. "
+                "Decode bytes first: text.decode('utf-8')."
+            )
+    if not any(texts):
+        raise ValueError("texts must hold at least one character, but are empty. Pass the text, or from_files(paths).")
+
+
+def _starts(texts: list[str], gap: int) -> tuple[int, ...]:
+    starts, position = [], 0
+    for text in texts:
+        starts.append(position)
+        position += len(text) + gap
+    return tuple(starts)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from kerasrnn._backend import keras
+from kerasrnn.data import published
 from kerasrnn.data.corpus import Corpus
 
 
@@ -29,7 +30,9 @@ _DOWNLOADS = {
 }
 
 
-def load_corpus(name: str, splits: tuple[float, float, float] = (0.9, 0.05, 0.05)) -> Corpus:
+def load_corpus(
+    name: str, splits: tuple[float, float, float] | None = None, path: str | os.PathLike[str] | None = None
+) -> Corpus:
     """Loads a corpus by its name.
 
     | name | text | characters |
@@ -41,15 +44,31 @@ def load_corpus(name: str, splits: tuple[float, float, float] = (0.9, 0.05, 0.05
     The last two are taken from the folder that the environment variable `KERASRNN_DATA` names, or else downloaded
     once into Keras's cache, and verified by their checksums.
 
+    The following are read from where you keep them, in the layout they are published in, and keep their usual parts:
+
+    | name | `path` holds | parts |
+    | --- | --- | --- |
+    | `"ptb"` | `ptb.train.txt`, `ptb.valid.txt`, `ptb.test.txt` | as published (Mikolov et al., 2010) |
+    | `"wikitext2"` | `wiki.train.tokens`, `wiki.valid.tokens`, `wiki.test.tokens` | as published (Merity et al., 2016) |
+    | `"text8"` | `text8`, 100,000,000 characters | the first 90, the next 5 and the last 5 million |
+    | `"enwik8"` | `enwik8`, 100,000,000 bytes of UTF-8 | the same, counted in bytes |
+
+    `path` may also be the folder above, as the archive unpacks (`simple-examples/data`, `wikitext-2`), or the file
+    itself. A cut of enwik8 that would fall inside a character is moved to the character's beginning, at most 3 bytes.
+
     Args:
         name: One of the names above.
-        splits: The shares of train, validation and test: contiguous, in this order, counted in characters.
+        splits: The shares of train, validation and test: contiguous, in this order, counted in characters; by default
+            (0.9, 0.05, 0.05). Not for ptb and wikitext2, whose parts are fixed. For text8 and enwik8 (in bytes) they
+            replace the usual parts, and the file may be of any size.
+        path: Where the corpus lies; by default the folder of its name in the folder that `KERASRNN_DATA` names.
 
     Returns:
         A `Corpus`.
 
     Raises:
         ValueError: If there is no corpus of that name, or a file is not the one expected.
+        FileNotFoundError: If a file is not at `path`.
         ConnectionError: If the download fails.
 
     Example:
@@ -60,22 +79,32 @@ def load_corpus(name: str, splits: tuple[float, float, float] = (0.9, 0.05, 0.05
     >>> corpus.train[22:37]
     'Call me Ishmael'
     """
-    if name == "moby_dick":
+    if name in published.NAMES:
+        folder = os.environ.get("KERASRNN_DATA")
+        return published.load(name, splits, Path(folder, name) if path is None and folder else path)
+    splits = (0.9, 0.05, 0.05) if splits is None else splits
+    if name == "moby_dick" and path is None:
         text = importlib.resources.files("kerasrnn.data").joinpath("moby_dick/moby_dick.txt").read_text("utf-8")
         return Corpus.from_texts(text, splits, name=name)
     if name not in _DOWNLOADS:
-        names = ", ".join(repr(known) for known in ("moby_dick", *_DOWNLOADS))
+        if name == "moby_dick":
+            raise ValueError(f"path must be None for 'moby_dick', which comes with this package, but is {str(path)!r}.")
+        names = ", ".join(repr(known) for known in ("moby_dick", *_DOWNLOADS, *published.NAMES))
         raise ValueError(
             f"name must be one of {names}, but is {name!r}. For your own text use Corpus.from_files(paths)."
         )
-    return Corpus.from_files(_find(name), splits, name=name)
+    return Corpus.from_files(_find(name, path), splits, name=name)
 
 
-def _find(name: str) -> Path:
+def _find(name: str, given: str | os.PathLike[str] | None) -> Path:
     download = _DOWNLOADS[name]
     folder = os.environ.get("KERASRNN_DATA")
-    path = Path(folder or "", download.path)
-    if not folder or not path.exists():
+    path = Path(folder or "", download.path) if given is None else Path(given)
+    if given is not None and path.is_dir():
+        path /= Path(download.path).name
+    if given is not None and not path.exists():
+        raise FileNotFoundError(f"path must name the file of {name!r} or its folder, but {str(path)!r} does not exist.")
+    if given is None and (not folder or not path.exists()):
         path = _fetch(name)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != download.sha256:
