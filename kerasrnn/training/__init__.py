@@ -7,6 +7,7 @@ from kerasrnn.training.curves import Curves, draw_curves, read_history
 from kerasrnn.training.epoch_callback import EpochCallback
 from kerasrnn.training.epoch_seed import EpochSeed
 from kerasrnn.training.epoch_windows import epoch_windows
+from kerasrnn.training.evaluate_text import TextQuality, evaluate_text
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run import Result, train
 from kerasrnn.training.run_folder import RunFolder
@@ -29,9 +30,11 @@ __all__ = [
     "Settings",
     "StopAtNaN",
     "StopOnInterrupt",
+    "TextQuality",
     "TimeLimit",
     "draw_curves",
     "epoch_windows",
+    "evaluate_text",
     "read_corpus",
     "read_history",
     "train",
