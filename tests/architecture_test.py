@@ -45,6 +45,7 @@ MAY_USE_PRIVATE = {
 }
 
 RUNTIME_LIBRARIES = {"numpy", "onnxruntime"}
+RUNTIME_LAZY_LIBRARIES = {"sentencepiece"}  # only where a model's tokenizer is made with it
 LAZY_INITS = ("kerasrnn/__init__.py", "export/__init__.py")
 
 
@@ -211,6 +212,7 @@ def runtime_is_light(modules: list[Module]) -> Iterator[str]:
                 continue
             if runtime and not (
                 top in sys.stdlib_module_names | RUNTIME_LIBRARIES
+                or (use.lazy and top in RUNTIME_LAZY_LIBRARIES)
                 or inside(use.name, "kerasrnn.export._manifest", "kerasrnn.export.runtime")
             ):
                 yield f"{where}: export.runtime imports numpy, onnxruntime, the standard library and _manifest, not {use.name}"

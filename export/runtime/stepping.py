@@ -38,13 +38,15 @@ class Stepping:
     def pieces(self, prompt: str, stop: str, max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[str]:
         """The continuation of one prompt, each piece as soon as it is certain."""
         writer = UntilStop(self._tokenizer.tokenize(stop).tolist())
+        before: list[int] = []  # the last token given out: what stands between two words belongs to the second
         for tokens in self.tokens([prompt], max_new_tokens, settings, deadline):
             if certain := writer.add(int(tokens[0])):
-                yield self._text(certain)
+                yield self._text([*before, *certain])[len(self._text(before)) :]
+                before = certain[-1:]
             if writer.stopped:
                 return
         if rest := writer.rest():
-            yield self._text(rest)
+            yield self._text([*before, *rest])[len(self._text(before)) :]
 
     def tokens(self, prompts: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[np.ndarray]:
         """The next token of every row, (batch,), again and again."""

@@ -118,7 +118,7 @@ def keras_functions(signatures: dict[str, Signature]) -> dict[str, Callable[...,
 
 def in_python(value: np.ndarray) -> np.ndarray:
     """Strings, which TensorFlow gives as bytes, as Python has them."""
-    return np.array([v.decode() for v in value.ravel()], object).reshape(value.shape) if value.dtype == object else value
+    return np.array([v.decode("utf-8", "replace") for v in value.ravel()], object).reshape(value.shape) if value.dtype == object else value
 
 
 def interface(signatures: dict[str, Signature]) -> dict[str, Any]:

@@ -1,17 +1,25 @@
+from kerasrnn.data.bucketed_documents import bucketed_documents
 from kerasrnn.data.columns import read_column
 from kerasrnn.data.corpus import Corpus
 from kerasrnn.data.csv_files import read_csv
+from kerasrnn.data.document_streams import document_streams
 from kerasrnn.data.documents import Documents
 from kerasrnn.data.interleaving import interleave
 from kerasrnn.data.json_lines import read_json_lines
 from kerasrnn.data.named import load_corpus
+from kerasrnn.data.passes import PassOptions
+from kerasrnn.data.strided_windows import strided_windows
 from kerasrnn.data.text_files import read_text
 from kerasrnn.data.tfrecord import read_tfrecord
+from kerasrnn.data.variable_windows import variable_windows
 from kerasrnn.data.windows import language_model_dataset
 
 __all__ = [
     "Corpus",
     "Documents",
+    "PassOptions",
+    "bucketed_documents",
+    "document_streams",
     "interleave",
     "language_model_dataset",
     "load_corpus",
@@ -20,4 +28,6 @@ __all__ = [
     "read_json_lines",
     "read_text",
     "read_tfrecord",
+    "strided_windows",
+    "variable_windows",
 ]

@@ -1,19 +1,20 @@
 import numbers
 
 from kerasrnn._backend import tf
-from kerasrnn.tokenizers import CharTokenizer
+from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
 
 
 def language_model_dataset(
     text: TextOrTokenIds,
-    tokenizer: CharTokenizer | None = None,
+    tokenizer: Tokenizer | None = None,
     batch_size: int = 32,
     num_steps: int = 64,
     shuffle: bool = True,
     contiguous: bool = False,
     seed: int | None = None,
     drop_remainder: bool = False,
+    right_to_left: bool = False,
 ) -> tf.data.Dataset:
     """Cuts a text into windows whose targets are their own next tokens.
 
@@ -24,6 +25,8 @@ def language_model_dataset(
       but the first is predicted once; only what is shorter than a window at the end is left out.
     - `contiguous=True`: for layers that carry their state from batch to batch. Row b of a batch goes on where row b of
       the batch before ended, and all batches are full; `shuffle` draws the offset alone.
+
+    `strided_windows` cuts the same windows so that any pass can be had again, from any batch on, and shared by workers.
 
     All passes have the same number of batches, the dataset's cardinality. For that, a random offset may leave out one
     window that there was room for.
@@ -38,6 +41,7 @@ def language_model_dataset(
         seed: Makes the passes repeatable: another dataset with this seed draws the same ones in the same order. As
             everywhere in `tf.data`, a global seed (`keras.utils.set_random_seed`) has its part in what is drawn.
         drop_remainder: Whether to drop a last batch with fewer windows.
+        right_to_left: Whether to read the text backwards, so that each target is the token *before*.
 
     Returns:
         A `tf.data.Dataset` of pairs (token_ids, targets), both int32 of shape (batch, num_steps).
@@ -61,7 +65,7 @@ def language_model_dataset(
         raise ValueError(f"seed must be an integer, or None for a different one each time, but is {seed!r}.")
     batch_size, num_steps = int(batch_size), int(num_steps)
     # tf.data keeps a tensor by reference, where it would copy a NumPy array into the graph.
-    token_ids = tf.constant(as_token_ids(text, tokenizer))
+    token_ids = tf.constant(as_token_ids(text, tokenizer)[:: -1 if right_to_left else 1])
     length = token_ids.shape[0]
 
     full_batch = contiguous or drop_remainder

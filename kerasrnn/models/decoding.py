@@ -51,7 +51,7 @@ class Decoder:
         settings = {name: _row_values(name, settings[name], rows, *checks) for name, checks in _SETTINGS.items()}
         given = {"prompt": prompts, "stop": _row_strings("stop", stop, rows), "max_new_tokens": np.full(rows, max_new_tokens)}
         tensors = {spec.name: tf.constant({**given, **settings}[spec.name], spec.dtype) for spec in self.inputs["generate"]}
-        texts = [text.decode() for text in self._generate(**tensors)["text"].numpy()]
+        texts = [text.decode("utf-8", "replace") for text in self._generate(**tensors)["text"].numpy()]
         return texts[0] if isinstance(prompt, str) else texts
 
     def score(self, text: str | Sequence[str], num_steps: int, verbose: bool) -> tuple[Any, Any]:

@@ -11,9 +11,9 @@ from kerasrnn._backend import tf
 def string_tensor(inputs: Any) -> tf.Tensor:
     """Returns `inputs`, a text or a batch of texts, as a string tensor of shape () or (batch,)."""
     if isinstance(inputs, str):
-        inputs = _encode(inputs, "inputs")
+        inputs = encoded(inputs, "inputs")
     elif isinstance(inputs, (list, tuple)):
-        inputs = [_encode(text, "inputs") for text in inputs]
+        inputs = [encoded(text, "inputs") for text in inputs]
     try:
         tensor = tf.convert_to_tensor(inputs, tf.string)
     except (TypeError, ValueError) as error:
@@ -65,10 +65,16 @@ def texts(data: Any) -> Iterator[str]:
     if not isinstance(elements, Iterable):
         raise TypeError(f"data must be a text, an iterable of texts or a dataset of them, but received {data!r}.")
     for text in elements:
-        yield _encode(text, "data").decode("utf-8", "replace")
+        yield text_of(text, "data")
 
 
-def _encode(text: Any, name: str) -> bytes:
+def text_of(text: Any, name: str) -> str:
+    """Returns a text or UTF-8 as a string that every implementation reads alike."""
+    return encoded(text, name).decode("utf-8", "replace")
+
+
+def encoded(text: Any, name: str) -> bytes:
+    """Returns a text as UTF-8, and bytes as they are."""
     if isinstance(text, bytes):
         return text
     if not isinstance(text, str):

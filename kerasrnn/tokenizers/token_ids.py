@@ -4,14 +4,14 @@ from typing import TypeAlias
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.tokenizers.character import CharTokenizer
+from kerasrnn.tokenizers.tokenizer import Tokenizer
 
 TextOrTokenIds: TypeAlias = str | Sequence[int] | np.ndarray | tf.Tensor
 
 
 def as_token_ids(
     text: TextOrTokenIds,
-    tokenizer: CharTokenizer | None,
+    tokenizer: Tokenizer | None,
     vocabulary_size: int = 2**31,
 ) -> np.ndarray:
     """Returns the token ids of a text, or checks those given instead of it.
@@ -30,6 +30,7 @@ def as_token_ids(
 
     Example:
 
+    >>> from kerasrnn.tokenizers import CharTokenizer
     >>> as_token_ids("aba", CharTokenizer(["\\ufffd", "\\n", "a", "b"]))
     array([2, 3, 2], dtype=int32)
     """

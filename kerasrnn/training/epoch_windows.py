@@ -1,12 +1,11 @@
 """Random windows for a training that may be broken off."""
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.data import language_model_dataset
+from kerasrnn.data import strided_windows
 
 
 def epoch_windows(
@@ -29,6 +28,7 @@ def epoch_windows(
 
     Example:
 
+    >>> from kerasrnn.data import language_model_dataset
     >>> def windows(first_epoch, batches):
     ...     dataset = epoch_windows(range(200), batch_size=5, num_steps=9, seed=7, first_epoch=first_epoch)
     ...     return [token_ids.numpy().tolist() for token_ids, targets in dataset.take(batches)]
@@ -39,10 +39,4 @@ def epoch_windows(
     >>> windows(1, 2 * steps_per_epoch) == second + third
     True
     """
-
-    def batches() -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-        for epoch in itertools.count(first_epoch):
-            yield from language_model_dataset(token_ids, batch_size=batch_size, num_steps=num_steps, seed=seed + epoch)
-
-    spec = tf.TensorSpec((None, num_steps), tf.int32)
-    return tf.data.Dataset.from_generator(batches, output_signature=(spec, spec)).prefetch(tf.data.AUTOTUNE)
+    return strided_windows(token_ids, batch_size=batch_size, num_steps=num_steps, seed=seed, epoch=first_epoch, epochs=None)

@@ -160,7 +160,7 @@ def test_kept_documents_are_hashed_and_compared():
 
 
 def test_from_files_unpacks_and_decodes(tmp_path):
-    (tmp_path / "a.gz").write_bytes(gzip.compress("café".encode("latin-1")))
+    (tmp_path / "a.gz").write_bytes(gzip.compress("café".encode("latin-1"), mtime=0))
     assert Corpus.from_files(tmp_path / "a.gz", (1, 0, 0), encoding="latin-1").train == "café"
 
 

@@ -22,7 +22,7 @@ same_folder = settings(max_examples=40, deadline=None, suppress_health_check=[He
 
 
 def write(path: Path, content: bytes, packed: bool = False) -> Path:
-    path.write_bytes(gzip.compress(content) if packed else content)
+    path.write_bytes(gzip.compress(content, mtime=0) if packed else content)
     return path
 
 
@@ -123,11 +123,11 @@ BAD = [
     (read_text, b"one\ncaf\xc3", r"bad', line 2, has the byte 0xC3 at offset 7.*unexpected end"),
     (read_text, "ab\ncd".encode("utf-16"), r"bad', line 1, has the byte 0xFF at offset 0"),
     (lambda path: read_text(path, encoding="utf-16"), "ab\nc".encode("utf-16")[:-1], "UTF-16, but .*bad', line 2.*offset 8"),
-    (read_text, gzip.compress(b"one\ntwo\ncaf\xe9\n"), r"line 3, has the byte 0xE9 at offset 11"),
-    (read_text, gzip.compress(b"one\n" * 99)[:-9], "gzip file .*bad' is damaged or truncated in line 1"),
-    (read_text, gzip.compress(b"one\n" * 99)[:-8] + bytes(8), "is damaged or truncated in line 100 .*CRC"),
-    (read_text, gzip.compress(b"one\n")[:10] + b"\xff" * 9, "is damaged or truncated in line 1 .*invalid"),
-    (read_text, gzip.compress(b""), "is empty"),
+    (read_text, gzip.compress(b"one\ntwo\ncaf\xe9\n", mtime=0), r"line 3, has the byte 0xE9 at offset 11"),
+    (read_text, gzip.compress(b"one\n" * 99, mtime=0)[:-9], "gzip file .*bad' is damaged or truncated in line 1"),
+    (read_text, gzip.compress(b"one\n" * 99, mtime=0)[:-8] + bytes(8), "is damaged or truncated in line 100 .*CRC"),
+    (read_text, gzip.compress(b"one\n", mtime=0)[:10] + b"\xff" * 9, "is damaged or truncated in line 1 .*invalid"),
+    (read_text, gzip.compress(b"", mtime=0), "is empty"),
     (read_json_lines, b'{"text": "a"}\n\n{"text": "b"\n', r"bad', line 3, must be JSON, but is '{\"text\": \"b\"' .*jq"),
     (read_json_lines, b'{"text": "a"}\n["b"]', r"bad', line 2, must be a JSON object with the field 'text', but .* list"),
     (read_json_lines, b'{"txt": "a", "n": 1}', r"bad', line 1, must have the field 'text', but its fields are: 'txt', 'n'"),
@@ -159,7 +159,7 @@ def test_bad_content_is_named_by_file_and_line(tmp_path, reader, content, messag
 
 def test_a_truncated_gzip_file_gives_the_lines_that_precede_the_damage(tmp_path):
     lines = [random.Random(number).randbytes(40).hex() for number in range(500)]
-    content = gzip.compress("\n".join(lines).encode())
+    content = gzip.compress("\n".join(lines).encode(), mtime=0)
     stream = iter(read_text(write(tmp_path / "bad", content[: len(content) // 2]), by="line"))
     with pytest.raises(ValueError, match="bad' is damaged or truncated in line (2[0-9][0-9])") as raised:
         for line in lines:

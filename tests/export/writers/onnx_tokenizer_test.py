@@ -1,58 +1,93 @@
 """The tokenizer in ONNX against the runtime's, over any text."""
 
+import functools
+
 import numpy as np
 import onnxruntime
 import pytest
 import spox
 import spox.opset.ai.onnx.v20 as op
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._onnx_sampling import column, integer
 from kerasrnn.export.writers._onnx_tokenizer import tokenizer_of
+from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES, WORDS_AND_SYMBOLS
 
-SPECIFICATION = {
-    "class_name": "CharTokenizer", "version": 1, "vocabulary": ["\ufffd", "\n", "b", "a", "é", "\u0301", "😀", '"', " ", "\x00"],
-    "start_token": "\n", "unknown_token": "\ufffd",
+VOCABULARY = ["\ufffd", "\n", "b", "a", "é", "\u0301", "😀", '"', " ", "\x00", "ß", "σ"]
+CHARACTERS = {
+    "class_name": "CharTokenizer", "version": 1, "vocabulary": VOCABULARY, "start_token": "\n", "unknown_token": "\ufffd",
 }  # fmt: skip
-RUNTIME = tokenizer_from_specification(SPECIFICATION)
+WORDS = {
+    "class_name": "WordTokenizer", "version": 1,
+    "vocabulary": ["<unk>", "<s>", "a", "b", " a", " ", "é😀", ".", "\x00", "\ufffd"],
+    "start_token": "<s>", "unknown_token": "<unk>", "pattern": WORDS_AND_SYMBOLS, "lowercase": False, "separator": " ",
+}  # fmt: skip
+SPECIFICATIONS = {
+    "characters": CHARACTERS,
+    "lower case": {**CHARACTERS, "aliases": {"A": "a", "É": "é", "Σ": "σ", "ẞ": "ß"}},
+    "letters": {**CHARACTERS, "standardize": "letters", "aliases": {"A": "a", "B": "b"}},
+    "words": WORDS,
+    "words and spaces": {**WORDS, "pattern": WORDS_AND_SPACES, "separator": ""},
+    "lower-case words": {**WORDS, "pattern": NON_SPACES, "lowercase": True, "separator": "—"},
+}
 
 
-@pytest.fixture(scope="module")
-def both_ways():
-    tokenizer = tokenizer_of(SPECIFICATION)
+@functools.cache
+def session(name):
+    tokenizer = tokenizer_of(SPECIFICATIONS[name])
     text = spox.argument(spox.Tensor(np.str_, ("batch",)))
     token_ids, lengths = tokenizer.tokenize(text)
     time = op.range(integer(0), op.squeeze(op.shape(token_ids, start=1), integer([0])), integer(1))
     again = tokenizer.detokenize(token_ids, op.less(time, column(lengths)))
     model = spox.build({"text": text}, {"token_ids": token_ids, "lengths": lengths, "again": again})
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    return lambda texts: session.run(None, {"text": np.array(texts, object).reshape(-1)})
+    return onnxruntime.InferenceSession(model.SerializeToString())
 
 
-characters = st.one_of(st.sampled_from(SPECIFICATION["vocabulary"]), st.characters(exclude_categories=["Cs"]))
+@pytest.fixture(params=SPECIFICATIONS, scope="module")
+def both(request):
+    """A tokenizer in ONNX, from texts to their token ids, lengths and texts again, and in the runtime."""
+
+    def in_onnx(texts):
+        return session(request.param).run(None, {"text": np.array(texts, object).reshape(-1)})
+
+    return in_onnx, tokenizer_from_specification(SPECIFICATIONS[request.param])
 
 
-@settings(deadline=None, max_examples=200)
+characters = st.one_of(
+    st.sampled_from([*VOCABULARY, *"AÉΣẞİſ.'\r\t\f\v\x85\x1c\u00a0\u2028\u200d\u3000\ufeff\uffff\U0010ffffש"]),
+    st.characters(exclude_categories=["Cs"]),
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.text(characters, max_size=20), max_size=5))
-def test_token_ids_and_text_are_the_runtimes(both_ways, texts):
-    token_ids, lengths, again = both_ways(texts)
+def test_token_ids_and_text_are_the_runtimes(both, texts):
+    in_onnx, runtime = both
+    token_ids, lengths, again = in_onnx(texts)
     assert len(token_ids) == len(lengths) == len(again) == len(texts)
     for row, length, back, text in zip(token_ids, lengths, again, texts):
-        expected = RUNTIME.tokenize(text)
+        expected = runtime.tokenize(text)
         np.testing.assert_array_equal(row[:length], expected)
-        assert not row[length:].any()
-        assert back == RUNTIME.detokenize(expected)
+        assert (row[length:] == runtime.unknown_token_id).all()
+        assert back == runtime.detokenize(expected)
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", ""], ["a\x00b"], ["a" * 100_001, "b"]], ids=["none", "empty", "two", "NUL", "long"])
-def test_edges(both_ways, texts):
-    _, lengths, again = both_ways(texts)
-    assert lengths.tolist() == [len(text) for text in texts]
-    assert again.tolist() == texts
+TEXTS = [[], [""], ["", ""], ["a\x00b"], ["a" * 100_001, "b"], ["a b. " * 20_000, ""]]
 
 
-def test_another_tokenizer_is_refused():
-    with pytest.raises(ValueError, match="expected a CharTokenizer.*received a WordTokenizer"):
-        tokenizer_of({"class_name": "WordTokenizer"})
+@pytest.mark.parametrize("texts", TEXTS, ids=["none", "empty", "two", "NUL", "long", "many"])
+def test_edges(both, texts):
+    in_onnx, runtime = both
+    token_ids, lengths, again = in_onnx(texts)
+    found = [row[:length].tolist() for row, length in zip(token_ids, lengths)]
+    assert found == [runtime.tokenize(text).tolist() for text in texts]
+    assert again.tolist() == [runtime.detokenize(runtime.tokenize(text)) for text in texts]
+
+
+def test_what_has_no_onnx_form_is_refused():
+    with pytest.raises(ValueError, match="expected a CharTokenizer or a WordTokenizer.*received a ByteTokenizer"):
+        tokenizer_of({"class_name": "ByteTokenizer"})
+    with pytest.raises(ValueError, match="expected normalization=None.*NFC"):
+        tokenizer_of({**CHARACTERS, "normalization": "NFC"})

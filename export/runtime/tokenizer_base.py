@@ -1,0 +1,115 @@
+"""What the runtime's tokenizers share: the checks of a specification, of texts and of token ids."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+SPECIFICATION_VERSION = 1
+
+
+class Tokenizer:
+    """Text to token ids and back, from a specification; a subclass states `_tokenize` and `_detokenize`.
+
+    Args:
+        specification: What `specification()` of the class of the same name in `kerasrnn.tokenizers` returned: a dict of
+            plain JSON types.
+
+    Attributes:
+        vocabulary_size: the number of tokens.
+        unknown_token_id: the id of what the vocabulary lacks.
+        start_token_id: the id that every text is taken to follow.
+
+    Raises:
+        ValueError: If the specification is newer than this class, or damaged.
+    """
+
+    kind: ClassVar[str] = "strings"
+
+    def __init__(self, specification: dict[str, Any]) -> None:
+        missing = {"version", "vocabulary", "unknown_token", "start_token"} - set(specification)
+        if missing:
+            raise ValueError(f"specification lacks {', '.join(sorted(missing))}. Export the model again.")
+        if specification["version"] != SPECIFICATION_VERSION:
+            raise ValueError(
+                f"specification must have version {SPECIFICATION_VERSION}, but has {specification['version']!r}. "
+                "If a newer kerasrnn wrote it, upgrade: pip install --upgrade kerasrnn"
+            )
+        unknown_token, start_token = specification["unknown_token"], specification["start_token"]
+        vocabulary = list(specification["vocabulary"] or [])
+        ids: dict[str, int] = {}
+        for token in vocabulary:
+            if not isinstance(token, str) or not self._is_token(token) or token in ids:
+                raise ValueError(
+                    f"specification's vocabulary must be distinct {self.kind}, but holds or repeats {token!r}. "
+                    "Export the model again."
+                )
+            ids[token] = len(ids)
+        if not self._is_unknown_token(unknown_token, vocabulary) or start_token not in ids:
+            raise ValueError(
+                f"specification's vocabulary must begin with the unknown token {unknown_token!r} and hold the start "
+                f"token {start_token!r}. Export the model again."
+            )
+        self.vocabulary_size: int = len(vocabulary)
+        self.unknown_token_id: int = ids[unknown_token]
+        self.start_token_id: int = ids[start_token]
+        self._vocabulary, self._ids = vocabulary, ids
+
+    def tokenize(self, text: str | bytes) -> np.ndarray:
+        """Splits a text into tokens and looks up their ids.
+
+        Args:
+            text: A string, or bytes of UTF-8, whose invalid parts count as U+FFFD, as in TensorFlow.
+
+        Returns:
+            Token ids, int32, of shape (length,).
+
+        Raises:
+            ValueError: If a string holds a lone surrogate.
+            TypeError: If `text` is neither a string nor bytes.
+        """
+        if isinstance(text, str):
+            try:
+                text = text.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    f"text holds the lone surrogate {text[error.start]!r} at position {error.start}, which is no character "
+                    "and has no UTF-8 form. Replace it: text.encode(errors='replace').decode()."
+                ) from error
+        if not isinstance(text, bytes):
+            raise TypeError(f"text must be a string or bytes, but received {text!r}, of type {type(text).__name__}.")
+        return self._tokenize(text)
+
+    def detokenize(self, token_ids: Sequence[int] | np.ndarray) -> str:
+        """Joins the tokens that the ids stand for.
+
+        Args:
+            token_ids: Integers of shape (length,).
+
+        Raises:
+            ValueError: If an id is outside the vocabulary, or the shape is another.
+            TypeError: If `token_ids` are not integers.
+        """
+        ids = np.asarray(token_ids)
+        if ids.ndim != 1:
+            raise ValueError(f"token_ids must have the shape (length,), but has the shape {ids.shape}.")
+        if not (np.issubdtype(ids.dtype, np.integer) or ids.size == 0):
+            raise TypeError(f"token_ids must be integers, but are {ids.dtype}.")
+        outside = ids[(ids < 0) | (ids >= self.vocabulary_size)]
+        if outside.size:
+            raise ValueError(
+                f"token_ids must be in [0, {self.vocabulary_size}), the vocabulary's range, but one is {outside[0]}."
+            )
+        return self._detokenize(ids.astype("int64"))
+
+    def _is_token(self, token: str) -> bool:
+        return bool(token) and not any("\ud800" <= character <= "\udfff" for character in token)
+
+    def _is_unknown_token(self, token: Any, vocabulary: list[str]) -> bool:
+        return vocabulary[:1] == [token]
+
+    def _tokenize(self, text: bytes) -> np.ndarray:
+        raise NotImplementedError
+
+    def _detokenize(self, token_ids: np.ndarray) -> str:
+        raise NotImplementedError
