@@ -12,6 +12,7 @@ from kerasrnn.cli.evaluate import evaluate
 from kerasrnn.cli.export import export
 from kerasrnn.cli.generate import generate
 from kerasrnn.cli.inspect import inspect
+from kerasrnn.cli.prepare import prepare
 from kerasrnn.cli.stats import stats
 from kerasrnn.cli.train import train
 
@@ -59,7 +60,7 @@ def _options(
     """
 
 
-for command in (train, evaluate, generate, export, inspect, stats):
+for command in (train, evaluate, generate, export, inspect, stats, prepare):
     app.command(no_args_is_help=True)(command)
 
 

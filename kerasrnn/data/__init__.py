@@ -8,6 +8,8 @@ from kerasrnn.data.interleaving import interleave
 from kerasrnn.data.json_lines import read_json_lines
 from kerasrnn.data.named import load_corpus
 from kerasrnn.data.passes import PassOptions
+from kerasrnn.data.shard_writer import prepare_shards
+from kerasrnn.data.shards import TokenShards
 from kerasrnn.data.strided_windows import strided_windows
 from kerasrnn.data.text_files import read_text
 from kerasrnn.data.tfrecord import read_tfrecord
@@ -18,11 +20,13 @@ __all__ = [
     "Corpus",
     "Documents",
     "PassOptions",
+    "TokenShards",
     "bucketed_documents",
     "document_streams",
     "interleave",
     "language_model_dataset",
     "load_corpus",
+    "prepare_shards",
     "read_column",
     "read_csv",
     "read_json_lines",

@@ -1,0 +1,158 @@
+"""kerasrnn prepare"""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from kerasrnn.cli._tensorflow import load_tensorflow
+
+if TYPE_CHECKING:
+    from kerasrnn.data import Corpus
+    from kerasrnn.tokenizers import Tokenizer
+
+_WORTH_A_PROCESS = 2**27
+
+
+def prepare(
+    corpus: Annotated[
+        list[str], typer.Argument(metavar="CORPUS|FILES...", help="A corpus by its name, or text files, or folders of them.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the shards: a new one, or one to go on with.")],
+    tokenizer: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="char, byte, word, or another kind; or a saved tokenizer's JSON file.")
+    ] = "char",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="An option of the tokenizer, as min_frequency=5; may be repeated."),
+    ] = None,
+    splits: Annotated[
+        tuple[float, float, float] | None,
+        typer.Option(metavar="A B C", help="Shares of train, validation and test; 0.9 0.05 0.05 by default."),
+    ] = None,
+    shard_size: Annotated[int, typer.Option(min=1, help="Megabytes of text in a shard.")] = 64,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes that write shards; by default one for each CPU, 8 at most, but for small corpora fewer."
+        ),
+    ] = None,
+) -> None:
+    """Write a corpus of any size as shards of token ids, which training reads straight from disk.
+
+    Files are UTF-8, packed by gzip or not, and are read in the order given, a folder's by name. The vocabulary is that
+    of the part to train on. After an interruption the same command goes on: finished shards are verified and kept.
+    Read them with kerasrnn.data.TokenShards.
+
+    Example:  kerasrnn prepare texts/ --out shards --tokenizer word --option min_frequency=5
+    """
+    load_tensorflow()
+    from kerasrnn.data import TokenShards, prepare_shards
+
+    source = _source(corpus, splits)
+    chosen = _tokenizer(tokenizer, option or [])
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what)
+            progress.update(tasks[what], completed=done, total=total)
+
+        given = {} if splits is None else {"splits": splits}
+        prepare_shards(
+            source,
+            out,
+            chosen,
+            shard_bytes=shard_size * 2**20,
+            processes=processes or _processes(source),
+            progress=show,
+            **given,
+        )
+    table = Table("part")
+    for title in ("tokens", "shards", "documents"):
+        table.add_column(title, justify="right")
+    for part in ("train", "validation", "test"):
+        try:
+            shards = TokenShards(out, part, verify=False)
+        except ValueError as error:
+            if "has none for" not in str(error):
+                raise
+            table.add_row(part, "0", "0", "0")
+        else:
+            table.add_row(part, f"{shards.num_tokens:,}", f"{shards.num_shards:,}", f"{len(shards.documents):,}")
+    output = Console(highlight=False)
+    output.print(table)
+    output.print(
+        Text(f"{out}: {chosen.vocabulary_size():,} tokens in the vocabulary of {type(chosen).__name__}."), soft_wrap=True
+    )
+
+
+def _source(names: list[str], splits: tuple[float, float, float] | None) -> "list[Path] | Corpus":
+    from kerasrnn.data import load_corpus
+
+    if len(names) == 1 and names[0].isidentifier() and not Path(names[0]).exists():
+        try:
+            return load_corpus(names[0], splits)
+        except ValueError as error:
+            raise ValueError(f"{names[0]!r} is no file or folder in {os.getcwd()!r}, and as a corpus: {error}") from error
+    return [file for name in names for file in _files(Path(name))]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    files = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not files:
+        raise ValueError(f"{str(path)!r} must be a file, or a folder with text files, but is an empty folder.")
+    return files
+
+
+def _tokenizer(name: str, options: list[str]) -> "Tokenizer":
+    from kerasrnn import tokenizers
+
+    if Path(name).suffix == ".json":
+        if options:
+            raise ValueError(f"--option is for a new tokenizer, but --tokenizer {name!r} is a saved one. Leave it out.")
+        try:
+            return tokenizers.tokenizer_from_specification(json.loads(Path(name).read_bytes()))
+        except ValueError as error:
+            raise ValueError(f"--tokenizer {name!r} must be a file that a tokenizer's save() wrote: {error}") from error
+    kinds = {kind.removesuffix("Tokenizer").lower(): kind for kind in tokenizers.__all__ if kind.endswith("Tokenizer")}
+    kinds.pop("", None)
+    if name not in kinds:
+        raise ValueError(f"--tokenizer must be one of {', '.join(sorted(kinds))}, or a .json file, but is {name!r}.")
+    given = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise ValueError(f"--option must be NAME=VALUE, but is {option!r}.")
+        try:
+            given[key] = json.loads(value)
+        except json.JSONDecodeError:
+            given[key] = value
+    try:
+        return getattr(tokenizers, kinds[name])(**given)
+    except TypeError as error:
+        raise ValueError(f"--option is not one that --tokenizer {name} takes: {error}.") from error
+
+
+def _processes(source: "list[Path] | Corpus") -> int:
+    """One for each CPU, but no more than work for longer than it takes them to load TensorFlow."""
+    if isinstance(source, list):
+        num_bytes = sum(path.stat().st_size for path in source if path.is_file())
+    else:
+        num_bytes = sum(map(len, (source.train, source.validation, source.test)))
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(8, usable, num_bytes // _WORTH_A_PROCESS))
