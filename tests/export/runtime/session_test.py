@@ -6,14 +6,17 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import keras
 import numpy as np
 import pytest
 
 import kerasrnn.export
 from kerasrnn.cells import LSTMCell
+from kerasrnn.data import language_model_dataset
 from kerasrnn.export import ArtefactError
 from kerasrnn.export.runtime import Limits, load
 from kerasrnn.models import LanguageModel
+from kerasrnn.tokenizers import WordTokenizer
 
 PROMPTS = ["the cat", "", "Ω未知", "a longer prompt; the dog"]
 
@@ -176,6 +179,22 @@ def test_without_a_tokenizer_it_takes_ids_only(tmp_path):
     assert session.forward(token_ids=[[1, 2]])["logits"].shape == (1, 2, 7)
     with pytest.raises(ValueError, match="without a tokenizer"):
         session.generate("a")
+
+
+def test_words_come_with_what_stands_between_them(tmp_path):
+    keras.utils.set_random_seed(0)
+    text = "the cat sat on the mat ; the dog lay by the log . " * 40
+    tokenizer = WordTokenizer()
+    tokenizer.adapt(text)
+    model = LanguageModel(LSTMCell(16), tokenizer=tokenizer)
+    model.compile(optimizer=keras.optimizers.Adam(0.02))
+    model.fit(language_model_dataset(text, tokenizer, batch_size=8, num_steps=10, seed=0), epochs=5, verbose=0)
+    session = load(model.export(tmp_path / "out", format="onnx"))
+    for settings in ({"temperature": 0}, {"seed": 1}, {"seed": 2, "stop": "the dog"}):
+        expected = model.generate("the cat", 20, **settings)
+        pieces = list(session.stream("the cat", 20, **settings))
+        assert "".join(pieces) == session.generate("the cat", 20, **settings) == expected
+    assert len(list(session.stream("the cat", 20, temperature=0))) == 20
 
 
 def test_a_process_without_tensorflow_writes_the_same_text(model, onnx_folder):
