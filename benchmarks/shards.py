@@ -137,7 +137,7 @@ def stage_memmap(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 STAGES = {name.removeprefix("stage_"): function for name, function in globals().items() if name.startswith("stage_")}
 
 
-def run_stage(stage: str, folder: Path, given: list[str], mode: str = "in order") -> dict[str, Any]:
+def run_stage(stage: str, folder: Path, given: list[str], mode: str) -> dict[str, Any]:
     """Runs a stage in a process of its own."""
     command = [sys.executable, __file__, *given, "--stage", stage, "--folder", str(folder), "--mode", mode]
     run = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -162,18 +162,27 @@ def main() -> None:
         return
 
     from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
     from rich.table import Table
 
     given = sys.argv[1:]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_text(folder / "text.txt", int(arguments.gb * 1e9))
-        rows = {"import of TensorFlow and Keras": run_stage("import", folder, given)}
-        rows["prepare"] = run_stage("prepare", folder, given)
-        for mode in MODES:
-            rows[f"TokenShards, {mode}"] = run_stage("iterate", folder, given, mode)
-        rows["in memory, shuffled"] = run_stage("memory", folder, given)
-        rows["memmap, random places"] = run_stage("memmap", folder, given)
+    rows: dict[str, dict[str, Any]] = {}
+    stages = [
+        ("import of TensorFlow and Keras", "import", ""),
+        ("prepare", "prepare", ""),
+        *((f"TokenShards, {mode}", "iterate", mode) for mode in MODES),
+        ("in memory, shuffled", "memory", ""),
+        ("memmap, random places", "memmap", ""),
+    ]
+    with (
+        Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress,
+        tempfile.TemporaryDirectory() as name,
+    ):
+        bar = progress.add_task("writing the text", total=len(stages) + 1)
+        write_text(Path(name) / "text.txt", int(arguments.gb * 1e9))
+        for title, stage, mode in stages:
+            progress.update(bar, advance=1, description=title)
+            rows[title] = run_stage(stage, Path(name), given, mode)
     bare = rows["import of TensorFlow and Keras"]["peak"]
     table = Table(title=f"{arguments.gb} GB of text, windows of {arguments.batch_size} × {arguments.num_steps}")
     for column in ("stage", "million tokens", "drained, M/s", "iterated, M/s", "peak, MB", "above the import, MB"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FILE_NAME = "manifest.json"
-VERSION = 2
+VERSION = 3
 _SEAL = ',\n "sha256": "'  # indented by one: no field but the last of the manifest itself begins so
 
 

@@ -15,6 +15,12 @@ SETTINGS: dict[str, tuple[Any, Callable[[np.ndarray], Any], str]] = {
     "seed": (np.int64, lambda v: v == v, "an integer"),
 }
 
+# The inputs of an exported generate, in their order.
+GENERATE_INPUTS: dict[str, Any] = {
+    "prompt": object, "max_new_tokens": np.int32, "temperature": np.float32, "top_k": np.int32, "top_p": np.float32,
+    "min_p": np.float32, "repetition_penalty": np.float32, "stop": object, "seed": np.int64,
+}  # fmt: skip
+
 
 def strings(value: Any, name: str) -> list[str]:
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]

@@ -44,6 +44,9 @@ class ByteTokenizer(Tokenizer):
     def _tokenize(self, text: bytes) -> np.ndarray:
         return np.frombuffer(text, "uint8").astype("int32")
 
+    def _encoded(self, token_ids: np.ndarray) -> bytes:
+        return self.detokenize_bytes(token_ids)
+
     def _detokenize(self, token_ids: np.ndarray) -> str:
         return self.detokenize_bytes(token_ids).decode("utf-8", "replace")
 

@@ -34,6 +34,7 @@ class CharTokenizer(Tokenizer):
                 f"specification asks for normalization={self._normalization!r} and standardize={self._standardize!r}, which "
                 "this version does not know. Upgrade: pip install --upgrade kerasrnn"
             )
+        self.one_spelling = not (self._normalization or self._standardize)
         if self._standardize and " " not in self._ids:
             raise ValueError("specification's vocabulary must hold the space. Export the model again.")
         ids = {**self._ids, **{one: self._ids[other] for one, other in specification.get("aliases", {}).items()}}

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn.export.runtime.limits import Deadline
+from kerasrnn.export.runtime.pieces import Pieces
 from kerasrnn.export.runtime.sampling import next_token
 from kerasrnn.export.runtime.stop import UntilStop
 
@@ -26,27 +27,24 @@ class Stepping:
 
     def texts(self, prompts: list[str], stops: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> list[str]:
         """The continuation of each prompt."""
-        writers = [UntilStop(self._tokenizer.tokenize(stop).tolist()) for stop in stops]
-        written: list[list[int]] = [[] for _ in prompts]
+        streams = [_TextStream(self._text, stop) for stop in stops]
+        written = [""] * len(prompts)
         for tokens in self.tokens(prompts, max_new_tokens, settings, deadline) if prompts else ():
-            for row, writer, token in zip(written, writers, tokens.tolist()):
-                row += writer.add(token)
-            if all(writer.stopped for writer in writers):
+            written = [text + stream.add(token) for text, stream, token in zip(written, streams, tokens.tolist())]
+            if all(stream.stopped for stream in streams):
                 break
-        return [self._text(row + writer.rest()) for row, writer in zip(written, writers)]
+        return [text + stream.rest() for text, stream in zip(written, streams)]
 
     def pieces(self, prompt: str, stop: str, max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[str]:
         """The continuation of one prompt, each piece as soon as it is certain."""
-        writer = UntilStop(self._tokenizer.tokenize(stop).tolist())
-        before: list[int] = []  # the last token given out: what stands between two words belongs to the second
+        stream = _TextStream(self._text, stop)
         for tokens in self.tokens([prompt], max_new_tokens, settings, deadline):
-            if certain := writer.add(int(tokens[0])):
-                yield self._text([*before, *certain])[len(self._text(before)) :]
-                before = certain[-1:]
-            if writer.stopped:
+            if piece := stream.add(int(tokens[0])):
+                yield piece
+            if stream.stopped:
                 return
-        if rest := writer.rest():
-            yield self._text([*before, *rest])[len(self._text(before)) :]
+        if rest := stream.rest():
+            yield rest
 
     def tokens(self, prompts: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[np.ndarray]:
         """The next token of every row, (batch,), again and again."""
@@ -61,11 +59,11 @@ class Stepping:
         seen = np.zeros(logits.shape, bool)
         for row, token_ids in zip(seen, ids):
             row[token_ids] = True
-        every_row = np.arange(len(prompts))
+        every_row, never = np.arange(len(prompts)), tokenizer.never_drawn
         states = {name: np.concatenate([s[name] for _, s in read]) for name in self._state_sizes}
         for t in range(max_new_tokens):
             deadline.check()
-            logits[:, tokenizer.unknown_token_id] = -np.inf
+            logits[:, never] = -np.inf
             drawn = next_token(logits, seen=seen, step=t, **settings)
             seen[every_row, drawn] = True
             yield drawn
@@ -104,3 +102,20 @@ class Stepping:
 
     def _text(self, token_ids: list[int]) -> str:
         return self._tokenizer.detokenize(np.array(token_ids, np.int32))
+
+
+class _TextStream:
+    """The text of one row's tokens up to its stop string, in pieces."""
+
+    def __init__(self, detokenize: Any, stop: str) -> None:
+        self._pieces, self._writer = Pieces(detokenize), UntilStop(stop)
+
+    @property
+    def stopped(self) -> bool:
+        return self._writer.stopped
+
+    def add(self, token: int) -> str:
+        return "" if self.stopped else self._writer.add(self._pieces.add(token))
+
+    def rest(self) -> str:
+        return "" if self.stopped else self._writer.add(self._pieces.rest()) + self._writer.rest()

@@ -2,24 +2,31 @@
 
 
 class UntilStop:
-    """Tokens of one row up to its stop string, each given out as soon as it cannot be part of that string."""
+    """A text up to the first occurrence of its stop string, each part given out once it cannot belong to that string.
 
-    def __init__(self, stop: list[int]) -> None:
-        self.stop, self.stopped = stop, False
-        self._kept: list[int] = []
+    Args:
+        stop: the stop string; "" for none. One with U+FFFD never occurs, since that stands for what is no text.
+    """
 
-    def add(self, token: int) -> list[int]:
-        """The tokens that are certain now; none once the string is complete."""
+    def __init__(self, stop: str) -> None:
+        self._stop, self.stopped = "" if "\ufffd" in stop else stop, False
+        self._kept = ""
+
+    def add(self, piece: str) -> str:
+        """What is certain now; nothing once the string is complete."""
         if self.stopped:
-            return []
-        self._kept.append(token)
-        length = min(len(self._kept), len(self.stop))
-        while self._kept[len(self._kept) - length :] != self.stop[:length]:
+            return ""
+        text, stop = self._kept + piece, self._stop
+        place = text.find(stop) if stop else -1
+        if place >= 0:
+            self.stopped, self._kept = True, ""
+            return text[:place]
+        length = max(min(len(text), len(stop) - 1), 0)
+        while not text.endswith(stop[:length]):
             length -= 1
-        self.stopped = 0 < len(self.stop) == length
-        certain, self._kept = self._kept[: len(self._kept) - length], self._kept[len(self._kept) - length :]
-        return certain
+        self._kept = text[len(text) - length :]
+        return text[: len(text) - length]
 
-    def rest(self) -> list[int]:
+    def rest(self) -> str:
         """What was kept back and turned out to be no stop string."""
-        return [] if self.stopped else self._kept
+        return self._kept

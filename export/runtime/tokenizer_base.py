@@ -1,5 +1,6 @@
 """What the runtime's tokenizers share: the checks of a specification, of texts and of token ids."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -19,12 +20,15 @@ class Tokenizer:
         vocabulary_size: the number of tokens.
         unknown_token_id: the id of what the vocabulary lacks.
         start_token_id: the id that every text is taken to follow.
+        never_drawn: the ids that generation never draws: the unknown token's, and the start token's unless it comes back
+            from its own text, as that of a newline does; else no text has it.
 
     Raises:
         ValueError: If the specification is newer than this class, or damaged.
     """
 
     kind: ClassVar[str] = "strings"
+    one_spelling = False  # whether no other tokens than those of `tokenize` are ever a text's
 
     def __init__(self, specification: dict[str, Any]) -> None:
         missing = {"version", "vocabulary", "unknown_token", "start_token"} - set(specification)
@@ -101,6 +105,15 @@ class Tokenizer:
                 f"token_ids must be in [0, {self.vocabulary_size}), the vocabulary's range, but one is {outside[0]}."
             )
         return self._detokenize(ids.astype("int64"))
+
+    @functools.cached_property
+    def never_drawn(self) -> list[int]:
+        start = np.array([self.start_token_id])
+        comes_back = np.array_equal(self._tokenize(self._encoded(start)), start)
+        return sorted({self.unknown_token_id, *(() if comes_back else start.tolist())})
+
+    def _encoded(self, token_ids: np.ndarray) -> bytes:
+        return self._detokenize(token_ids).encode()
 
     def _is_token(self, token: str) -> bool:
         return bool(token) and not any("\ud800" <= character <= "\udfff" for character in token)

@@ -1,5 +1,6 @@
 """A tokenizer's JSON specification as ONNX: text to token ids, and token ids to text."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -8,19 +9,25 @@ import spox
 import spox.opset.ai.onnx.ml.v4 as ml
 import spox.opset.ai.onnx.v20 as op
 
+from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._onnx_sampling import integer, when
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PAD = ""  # no token is empty
 
 
-class _Tokenizer:
+class Tokenizer:
     def __init__(self, specification: dict[str, Any]) -> None:
+        self._specification = specification
         self.vocabulary = specification["vocabulary"]
         self.start_token_id = self.vocabulary.index(specification["start_token"])
         self.unknown_token_id = self.vocabulary.index(specification["unknown_token"])
         self._ids, self._default = {token: id for id, token in enumerate(self.vocabulary)}, self.unknown_token_id
         self._separator = ""
+
+    @functools.cached_property
+    def never_drawn(self) -> list[int]:
+        return tokenizer_from_specification(self._specification).never_drawn
 
     def tokenize(self, text: Any) -> tuple[Any, Any]:
         """Strings (batch,) → token ids int64 (batch, time), the unknown token after a row's end; lengths int64 (batch,)."""
@@ -34,26 +41,28 @@ class _Tokenizer:
 
     def detokenize(self, token_ids: Any, is_token: Any) -> Any:
         """Token ids (batch, time) and which of them count → strings (batch,)."""
+        time = op.range(integer(0), op.squeeze(op.shape(token_ids, start=1), integer([0])), integer(1))
+        return joined(op.where(is_token, self.pieces(token_ids, op.less(time, integer(1))), op.const("")))
+
+    def pieces(self, token_ids: Any, is_first: Any) -> Any:
+        """What each token id (batch, time) adds to a text, strings; before the first one stands nothing."""
         pieces = op.gather(op.constant(value_strings=self.vocabulary), token_ids)
-        if self._separator:
-            time = op.range(integer(0), op.squeeze(op.shape(token_ids, start=1), integer([0])), integer(1))
-            is_first = op.less(time, integer(1))
-            pieces = op.string_concat(op.where(is_first, op.const(""), op.const(self._separator)), pieces)
-        return joined(op.where(is_token, pieces, op.const("")))
+        if not self._separator:
+            return pieces
+        return op.string_concat(op.where(is_first, op.const(""), op.const(self._separator)), pieces)
 
     def _tokens(self, text: Any) -> Any:
         raise NotImplementedError
 
 
-class CharTokenizer(_Tokenizer):
+class CharTokenizer(Tokenizer):
     """One token a Unicode code point; what is not in the vocabulary becomes the unknown token."""
 
     def __init__(self, specification: dict[str, Any]) -> None:
         super().__init__(specification)
         if specification.get("normalization"):
             raise ValueError(
-                f"tokenizer: expected normalization=None, since ONNX has no {specification['normalization']}; normalize the "
-                "texts before"
+                f"ONNX has no {specification['normalization']}; leave normalization out, and normalize texts before"
             )
         self._options: dict[str, Any] = {"separators": [""]}
         self._ids |= {one: self._ids[other] for one, other in specification.get("aliases", {}).items()}
@@ -62,11 +71,21 @@ class CharTokenizer(_Tokenizer):
             self._default = self._ids[" "]
             self._ids = {letter: self._ids.get(letter, self.unknown_token_id) for letter in _LETTERS}
 
+    def spelled(self, text: Any) -> tuple[Any, Any]:
+        """The tokens that write a text as it is, as `tokenize` gives them; where none does the unknown one, never drawn."""
+        written = {token: id for id, token in enumerate(self.vocabulary) if token != "\ufffd"}
+        found = characters(text)
+        token_ids = ml.label_encoder(
+            found, keys_strings=list(written), values_int64s=list(written.values()), default_int64=self.unknown_token_id
+        )
+        is_token = op.cast(op.not_(op.equal(found, op.const(_PAD))), to=np.int64)
+        return token_ids, op.reduce_sum(is_token, integer([1]), keepdims=0)
+
     def _tokens(self, text: Any) -> Any:
         return _split(text, **self._options)
 
 
-class WordTokenizer(_Tokenizer):
+class WordTokenizer(Tokenizer):
     """One token a match of the pattern, in the lower case of each code point if asked for."""
 
     def __init__(self, specification: dict[str, Any]) -> None:
@@ -74,14 +93,19 @@ class WordTokenizer(_Tokenizer):
         self._pattern, self._lowercase = specification["pattern"], specification["lowercase"]
         self._separator = specification["separator"]
 
+    def lengths(self, token_ids: Any, is_first: Any) -> Any:
+        """The number of characters of each of `pieces`, int64."""
+        lengths = op.gather(integer([len(token) for token in self.vocabulary]), token_ids)
+        return op.add(lengths, op.where(is_first, integer(0), integer(len(self._separator))))
+
     def _tokens(self, text: Any) -> Any:
         if self._lowercase:
-            characters = _split(text, separators=[""])
+            found = characters(text)
             pairs = [(c, c.lower()) for c in map(chr, range(0x110000)) if len(c.lower()) == 1 and c.lower() != c]
             lower = ml.label_encoder(
-                characters, keys_strings=[c for c, _ in pairs], values_strings=[c for _, c in pairs], default_string=_PAD
+                found, keys_strings=[c for c, _ in pairs], values_strings=[c for _, c in pairs], default_string=_PAD
             )
-            text = joined(op.where(op.equal(lower, op.const(_PAD)), characters, lower))
+            text = joined(op.where(op.equal(lower, op.const(_PAD)), found, lower))
         return _split(text, tokenexp=self._pattern)
 
 
@@ -103,6 +127,11 @@ def joined(pieces: Any) -> Any:
     return op.gather(whole, integer(0), axis=1)
 
 
+def characters(text: Any) -> Any:
+    """Strings (batch,) → their code points, strings (batch, time), empty after a row's end."""
+    return _split(text, separators=[""])
+
+
 def _split(text: Any, **options: Any) -> Any:
     """onnxruntime's own Tokenizer, which ONNX has no other name for: it splits code points where the separator is empty."""
     node = onnx.helper.make_node(
@@ -121,14 +150,3 @@ def _split(text: Any, **options: Any) -> Any:
         lambda: split(text)["tokens"],
         lambda: op.expand(op.const(""), integer([0, 0])),
     )
-
-
-def tokenizer_of(specification: dict[str, Any]) -> CharTokenizer | WordTokenizer:
-    """Returns a tokenizer's ONNX form, or raises a ValueError where it has none: ONNX cannot take strings' bytes apart."""
-    classes = {"CharTokenizer": CharTokenizer, "WordTokenizer": WordTokenizer}
-    class_name = specification["class_name"]
-    if class_name not in classes:
-        raise ValueError(
-            f"tokenizer: expected a {' or a '.join(classes)}, which have an ONNX form; received a {class_name}"
-        )
-    return classes[class_name](specification)

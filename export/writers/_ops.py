@@ -88,6 +88,12 @@ SERVED = frozenset(
     """.split()
 )
 
+# Operations of tensorflow_text that TensorFlow Serving has built in, by the library that plain TensorFlow finds them in.
+TEXT = {
+    "_normalize_ops.so": frozenset(["NormalizeUTF8"]),
+    "_sentencepiece_tokenizer.so": frozenset(["SentencepieceOp", "SentencepieceTokenizeOp", "SentencepieceDetokenizeOp"]),
+}
+
 # What TensorFlow adds to load, and save again, variables and tables: fine there, never in what a client calls.
 LOADING = frozenset(
     """
@@ -125,18 +131,27 @@ def check_ops(saved_model_folder: Path | str) -> set[str]:
     Raises:
         ForbiddenOpError: an operation that is not on the list; the message names it, and where it is.
     """
-    content = (Path(saved_model_folder) / "saved_model.pb").read_bytes()
     found = set()
-    for graph in saved_model_pb2.SavedModel.FromString(content).meta_graphs:
+    for graph in _graphs(saved_model_folder):
         loading = _loading_alone(graph)
         for where, nodes in _parts(graph).items():
-            allowed = SERVED | LOADING if where in loading else SERVED
+            allowed = SERVED.union(*TEXT.values(), LOADING if where in loading else ())
             for node in nodes:
                 if node.op not in allowed:
                     reason = _REASONS.get(node.op, _REASON)
                     raise ForbiddenOpError(f"operation {node.op} (node {node.name!r}) cannot be exported; {reason}.")
                 found.add(node.op)
     return found
+
+
+def text_libraries(saved_model_folder: Path | str) -> list[str]:
+    """The names of tensorflow_text's libraries whose operations a SavedModel holds."""
+    found = {node.op for graph in _graphs(saved_model_folder) for nodes in _parts(graph).values() for node in nodes}
+    return [library for library, ops in TEXT.items() if not ops.isdisjoint(found)]
+
+
+def _graphs(saved_model_folder: Path | str) -> Any:
+    return saved_model_pb2.SavedModel.FromString((Path(saved_model_folder) / "saved_model.pb").read_bytes()).meta_graphs
 
 
 def _parts(graph: Any) -> dict[str, list[Any]]:

@@ -1,5 +1,6 @@
 """A SavedModel in a process of plain TensorFlow, where Keras and our own classes are not to be had: as a server runs it."""
 
+import importlib.util
 import os
 import pickle
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasrnn.export.writers._ops import text_libraries
+
 _PROGRAM = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -21,6 +24,8 @@ import tensorflow as tf
 
 answers = os.fdopen(os.dup(1), "wb")
 os.dup2(2, 1)  # whatever else prints does not reach the pipe
+for library in sys.argv[2:]:
+    tf.load_op_library(library)
 loaded = tf.saved_model.load(sys.argv[1])
 specs = {name: f.structured_input_signature[1] for name, f in loaded.signatures.items()}
 answer = {
@@ -79,7 +84,7 @@ class PlainTensorFlow:
 def plain_tensorflow(folder: Path) -> Iterator[PlainTensorFlow]:
     """Loads a SavedModel in a process of its own, which ends with the block."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", _PROGRAM, str(folder)]
+    command = [sys.executable, "-c", _PROGRAM, str(folder), *_libraries(folder)]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
         try:
@@ -87,3 +92,12 @@ def plain_tensorflow(folder: Path) -> Iterator[PlainTensorFlow]:
         finally:
             process.kill()
             process.communicate()
+
+
+def _libraries(folder: Path) -> list[str]:
+    """Paths of what the model needs of tensorflow_text, whose own import needs Keras, as a server does not."""
+    needed = text_libraries(folder)
+    found = importlib.util.find_spec("tensorflow_text") if needed else None
+    if needed and (found is None or found.origin is None):
+        raise ImportError("The model holds operations of tensorflow-text. Install it: pip install tensorflow-text")
+    return [str(Path(found.origin).parent / "python" / "ops" / name) for name in needed]

@@ -40,10 +40,16 @@ def readme(manifest: dict[str, Any]) -> str:
         "After `npm install --ignore-scripts onnxruntime-web`, served by `python -m http.server` or any other:",
         _fenced("html", _page(signatures[main], main, values)),
     ]
+    if manifest["tokenizer"] and main != "generate":
+        sections.append(
+            "These files take token ids, not text:\n" + manifest["token_ids_only"] + ".\n"
+            "`kerasrnn.export.runtime` reads and writes text with them; a SavedModel of the same model holds its tokenizer."
+        )
     if main == "generate":
         sections.append(
             "Each input has one value a row. A `temperature` of 0 takes the likeliest token; 0 switches `top_k` and\n"
-            "`min_p` off, 1 `top_p` and `repetition_penalty`, an empty string `stop`. One seed writes the same text in\n"
+            "`min_p` off, 1 `top_p` and `repetition_penalty`, an empty string `stop`. The text\n"
+            "ends before the first occurrence of its stop string (one with U+FFFD never occurs). One seed writes the same text in\n"
             "every runtime, but for a draw within rounding of a boundary.\n"
             "In JavaScript onnxruntime cuts a string at its first NUL."
         )

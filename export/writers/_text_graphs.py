@@ -8,18 +8,15 @@ import onnx
 import spox
 import spox.opset.ai.onnx.v20 as op
 
+from kerasrnn.export.runtime.arguments import GENERATE_INPUTS
 from kerasrnn.export.writers._hoisting import hoist_invariants
+from kerasrnn.export.writers._onnx_forms import stop_of, tokenizer_of
 from kerasrnn.export.writers._onnx_sampling import Sampler, any_of, column, integer, real, when
-from kerasrnn.export.writers._onnx_tokenizer import tokenizer_of
+from kerasrnn.export.writers._onnx_stop import recent_tokens
 from kerasrnn.export.writers._parts import Parts
 from kerasrnn.export.writers._signatures import MAX_NEW_TOKENS
 
 _CHUNK = 512  # tokens read in one call of the model: a long text takes bounded memory
-_ANY, _NONE = -1, -2  # in place of a stop string's token: one that any token equals, and one that none does
-_DTYPES = {
-    "prompt": np.str_, "max_new_tokens": np.int32, "temperature": np.float32, "top_k": np.int32, "top_p": np.float32,
-    "min_p": np.float32, "repetition_penalty": np.float32, "stop": np.str_, "seed": np.int64,
-}  # fmt: skip
 
 _RANGES: dict[str, tuple[Any, str]] = {
     "max_new_tokens": (
@@ -35,7 +32,8 @@ _RANGES: dict[str, tuple[Any, str]] = {
 
 def generate_graph(model: keras.Model) -> onnx.ModelProto:
     """Tokenizer, prompt read in chunks, one loop that draws a token a row, detokenizer."""
-    inputs = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in _DTYPES.items()}
+    dtypes = {name: np.str_ if dtype is object else dtype for name, dtype in GENERATE_INPUTS.items()}
+    inputs = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in dtypes.items()}
     parts, tokenizer = Parts(model), tokenizer_of(model.tokenizer.specification())
     max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
     for name in _RANGES:
@@ -55,11 +53,9 @@ def generate_graph(model: keras.Model) -> onnx.ModelProto:
     )
     last = op.squeeze(op.gather_elements(token_ids, column(lengths), axis=1), integer([1]))
 
-    stop_ids, stop_lengths = _aligned_right(*tokenizer.tokenize(inputs["stop"]))
-    any_stop = any_of(op.greater(stop_lengths, integer(0)))
-    is_wild = op.equal(stop_ids, integer(_ANY))
+    stop = stop_of(tokenizer, inputs["stop"])
     never = np.zeros((1, model.vocabulary_size), np.float32)
-    never[0, tokenizer.unknown_token_id] = -np.inf
+    never[0, tokenizer.never_drawn] = -np.inf
     seen = op.expand(op.const(np.array([[False]])), op.concat([rows, integer([model.vocabulary_size])], axis=0))
     advance = parts.one_token()
 
@@ -69,29 +65,21 @@ def generate_graph(model: keras.Model) -> onnx.ModelProto:
         drawn = op.squeeze(op.gather_elements(logits, column(tokens), axis=1), integer([1]))
         likely = op.sub(drawn, op.reduce_log_sum_exp(logits, integer([1]), keepdims=0))
         seen = when(sampler.any_penalty, lambda: _marked(seen, column(tokens)), lambda: seen)
-        recent = op.slice(op.concat([recent, column(tokens)], axis=1), integer([1]), integer([_END]), integer([1]))
-        now = op.add(t, integer(1))
-
-        def until_stop() -> Any:
-            same = op.cast(op.or_(is_wild, op.equal(stop_ids, recent)), to=np.int64)
-            matched = op.equal(op.reduce_sum(same, integer([1]), keepdims=0), op.shape(stop_ids, start=1))
-            matched = op.and_(op.and_(matched, op.greater(stop_lengths, integer(0))), op.less(t, counts))
-            return op.where(matched, op.sub(now, stop_lengths), counts)
-
-        counts = when(any_stop, until_stop, lambda: counts)
+        recent, now = recent_tokens(recent, tokens), op.add(t, integer(1))
+        counts = stop.counts(recent, now, counts)
         return [op.unsqueeze(any_of(op.less(now, counts)), integer([0])), tokens, counts, seen, recent, *states, tokens, likely]
 
-    nothing = op.expand(integer(_NONE), op.shape(stop_ids))
     results = op.loop(
         cond=op.unsqueeze(any_of(op.less(integer(0), max_new_tokens)), integer([0])),
-        v_initial=[last, max_new_tokens, _marked(seen, prompt_ids), nothing, *states],
+        v_initial=[last, max_new_tokens, _marked(seen, prompt_ids), stop.nothing, *states],
         body=step,
     )
     counts, written, likely = _ranked(results[1], 1), *(op.transpose(_ranked(r, 2)) for r in results[-2:])
+    text, counts = stop.cut(written, counts)
     counted = op.less(op.range(integer(0), _scalar(op.shape(written, start=1)), integer(1)), column(counts))
     likely = op.where(counted, op.cast(likely, to=np.float64), op.const(np.array(0.0)))
     outputs = {
-        "text": tokenizer.detokenize(written, counted),
+        "text": text,
         "num_tokens": op.cast(counts, to=np.int32),
         "log_likelihood": op.cast(op.reduce_sum(likely, integer([1]), keepdims=0), to=np.float32),
     }
@@ -126,9 +114,6 @@ def score_graph(model: keras.Model) -> onnx.ModelProto:
     )
 
 
-_END = 2**63 - 1
-
-
 def _zero_if_valid(name: str, value: Any) -> Any:
     """ONNX has no assertion: an index out of range, in a node whose name says so, is one."""
     is_valid, expected = _RANGES[name]
@@ -161,14 +146,6 @@ def _after_start(token_ids: Any, rows: Any, tokenizer: Any) -> Any:
 
 def _but_last(token_ids: Any) -> Any:
     return op.slice(token_ids, integer([0]), integer([-1]), integer([1]))
-
-
-def _aligned_right(token_ids: Any, lengths: Any) -> tuple[Any, Any]:
-    """Moves each row's tokens to its end, wildcards before them."""
-    width = op.shape(token_ids, start=1)
-    place = op.sub(op.range(integer(0), _scalar(width), integer(1)), op.sub(width, column(lengths)))
-    moved = op.gather_elements(token_ids, op.max([place, integer(0)]), axis=1)
-    return op.where(op.less(place, integer(0)), integer(_ANY), moved), lengths
 
 
 def _marked(seen: Any, token_ids: Any) -> Any:

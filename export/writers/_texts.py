@@ -4,20 +4,18 @@ Two runtimes round differently, so that texts may part where a draw, or the choi
 rounding of a boundary. Where two texts part anywhere else, one of the runtimes is wrong.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kerasrnn.export.runtime.sampling import uniform
+from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SETTINGS
+from kerasrnn.export.runtime.sampling import next_token, uniform
 
 BOUNDARY = 1e-4
 _OFF = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repetition_penalty": 1.0, "stop": ""}
-_DTYPES = {
-    "prompt": object, "max_new_tokens": np.int32, "temperature": np.float32, "top_k": np.int32, "top_p": np.float32,
-    "min_p": np.float32, "repetition_penalty": np.float32, "stop": object, "seed": np.int64,
-}  # fmt: skip
 
 
 def request(prompts: list[str], settings: list[dict[str, Any]], max_new_tokens: int) -> dict[str, np.ndarray]:
@@ -27,7 +25,7 @@ def request(prompts: list[str], settings: list[dict[str, Any]], max_new_tokens: 
         for i, prompt in enumerate(prompts)
         for s in settings
     ]
-    return {name: np.array([row[name] for row in rows], dtype) for name, dtype in _DTYPES.items()}
+    return {name: np.array([row[name] for row in rows], dtype) for name, dtype in GENERATE_INPUTS.items()}
 
 
 @dataclass
@@ -56,7 +54,8 @@ def compare(
             result.equal.append(row)
             continue
         settings = {name: values[row] for name, values in inputs.items()}
-        position, margin = _parting(settings, one, other, logits_of, tokenizer)
+        parting = _parting if tokenizer.one_spelling else _parting_of_replay
+        position, margin = parting(settings, one, other, logits_of, tokenizer)
         (result.at_boundary if margin <= BOUNDARY else result.unexplained).append((row, position, margin))
     return result
 
@@ -78,8 +77,29 @@ def _parting(
     prompt = tokenizer.tokenize(settings["prompt"])
     logits = logits_of(np.concatenate([[tokenizer.start_token_id], prompt, first[:position]]).astype(np.int32))
     seen = np.isin(np.arange(len(logits)), np.concatenate([prompt, first[:position]]))
-    logits = np.where(np.arange(len(logits)) == tokenizer.unknown_token_id, -np.inf, logits)
+    logits = np.where(np.isin(np.arange(len(logits)), tokenizer.never_drawn), -np.inf, logits)
     return position, margin(logits, settings, seen, position)
+
+
+def _parting_of_replay(
+    settings: dict[str, Any], one: str, other: str, logits_of: Callable[[np.ndarray], np.ndarray], tokenizer: Any
+) -> tuple[int, float]:
+    """As `_parting`, where a text does not tell its tokens: they are drawn again, up to the one by which the texts part."""
+    shared = len(os.path.commonprefix([one, other]))
+    prompt = tokenizer.tokenize(settings["prompt"])
+    row = {name: np.array([settings[name]]) for name in SETTINGS}
+    written: list[int] = []
+    nearest = (0, np.inf)
+    while len(written) < settings["max_new_tokens"] and len(tokenizer.detokenize(written).rstrip("\ufffd")) <= shared:
+        logits = logits_of(np.concatenate([[tokenizer.start_token_id], prompt, written]).astype(np.int32))
+        seen = np.isin(np.arange(len(logits)), np.concatenate([prompt, written]))
+        logits = np.where(np.isin(np.arange(len(logits)), tokenizer.never_drawn), -np.inf, logits).astype(np.float32)
+        here = margin(logits, settings, seen, len(written))
+        if here <= BOUNDARY:
+            return len(written), here
+        nearest = min(nearest, (len(written), here), key=lambda place: place[1])
+        written += next_token(logits[None], seen=seen[None], step=len(written), **row).tolist()
+    return nearest
 
 
 def margin(logits: np.ndarray, settings: dict[str, Any], seen: np.ndarray, step: int) -> float:

@@ -10,7 +10,7 @@ import onnx
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._convert import convert
 from kerasrnn.export.writers._folder import complete_or_nothing
-from kerasrnn.export.writers._onnx_tokenizer import tokenizer_of
+from kerasrnn.export.writers._onnx_forms import tokenizer_of
 from kerasrnn.export.writers._proof import prove
 from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._samples import samples_for
@@ -24,9 +24,10 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
     The folder holds `forward.onnx`; for a language model `step.onnx`, with explicit states; for one with a tokenizer
-    `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has an ONNX form; `manifest.json` with names, checksums and
-    parity figures; and a README with programs for this very model. An artefact that the folder already holds is
-    replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
+    `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has an ONNX form (a
+    SubwordTokenizer and a CharTokenizer's normalization have none: `token_ids_only` in the manifest says why, and the
+    runtime still reads and writes text); `manifest.json` with names, checksums and parity figures; and a README with
+    programs for this very model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
 
     Args:
         model: a built model.
@@ -44,7 +45,8 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         ParityError: the exported model computes something else; nothing is written then.
     """
     signatures = signatures_of(model)
-    if "generate" in signatures and not _has_onnx_form(model.tokenizer):
+    text = _why_not_text(model.tokenizer) if "generate" in signatures else None
+    if text:
         signatures = {name: signatures[name] for name in ("forward", "step")}
     samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     path = Path(path)
@@ -52,18 +54,19 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         for name, signature in signatures.items():
             onnx.save(_graph(model, name, signature), folder / f"{name}.onnx")
         parity = prove("onnx", folder, model, signatures, samples, verbose)
-        about = {"kind": "onnx", **description(model, signatures), "parity": parity}
+        about = {"kind": "onnx", **description(model, signatures), "token_ids_only": text, "parity": parity}
         (folder / "README.md").write_text(readme(about), encoding="utf-8")
         write_manifest(folder, about)
     return path
 
 
-def _has_onnx_form(tokenizer: Any) -> bool:
+def _why_not_text(tokenizer: Any) -> str | None:
+    """Why a tokenizer has no ONNX form, if it has none."""
     try:
         tokenizer_of(tokenizer.specification())
-    except ValueError:
-        return False
-    return True
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _graph(model: keras.Model, name: str, signature: Signature) -> onnx.ModelProto:

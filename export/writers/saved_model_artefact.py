@@ -24,8 +24,10 @@ def export_saved_model(
     The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
     language model step with explicit states, for one with a tokenizer generate and score, strings in and strings or
     figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
-    with names, checksums and parity figures. Plain TensorFlow loads it, without Keras. Beside the version folders lie
-    `models.config` and `batching_parameters.txt` for the server, which later exports leave as they are.
+    with names, checksums and parity figures. Plain TensorFlow loads it, without Keras; a server needs tensorflow_text's
+    operations, too, as TensorFlow Serving has them, for a SubwordTokenizer and for a CharTokenizer's normalization. Beside
+    the version folders lie `models.config` and `batching_parameters.txt` for the server, which later exports leave as they
+    are.
 
     Args:
         model: a built model.
@@ -52,6 +54,8 @@ def export_saved_model(
         module = tf.Module()
         module.model_variables = [v.value for v in model.variables]
         module.functions = functions
+        # A tokenizer may use more than constants: SentencePiece's is a resource of its own.
+        module.resources = getattr(getattr(model, "tokenizer", None), "resources", list)()
         concrete = {name: function.get_concrete_function() for name, function in functions.items()}
         # Without the gradients' graphs: a served model is not trained.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

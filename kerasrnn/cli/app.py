@@ -1,5 +1,6 @@
 """The command itself: its subcommands, and what becomes of errors."""
 
+import shlex
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from rich.text import Text
 from typer.core import TyperGroup
 
 from kerasrnn import __version__
+from kerasrnn.cli.compare import compare
 from kerasrnn.cli.evaluate import evaluate
 from kerasrnn.cli.export import export
 from kerasrnn.cli.generate import generate
@@ -20,7 +22,11 @@ _BAD_INPUT = (ValueError, TypeError, OSError, ImportError)
 
 
 class _Commands(TyperGroup):
-    """Tells bad input in one line instead of a traceback."""
+    """Tells bad input in one line instead of a traceback, and keeps the command line for what notes it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta["kerasrnn.command"] = shlex.join(["kerasrnn", *args])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -60,7 +66,7 @@ def _options(
     """
 
 
-for command in (train, evaluate, generate, export, inspect, stats, prepare):
+for command in (train, evaluate, compare, generate, export, inspect, stats, prepare):
     app.command(no_args_is_help=True)(command)
 
 

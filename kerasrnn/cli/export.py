@@ -41,7 +41,7 @@ def export(
     out = out or folder / "export"
     run = RunFolder(folder)
     corpus = run.load_corpus()
-    model = run.load_model()
+    model = run.load_model(full_precision=True)
     writers = {
         Format.ONNX: (export_onnx, out / "onnx", {}),
         Format.SAVED_MODEL: (export_saved_model, out / "serving", {"keep": keep}),

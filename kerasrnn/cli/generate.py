@@ -14,7 +14,7 @@ from kerasrnn.cli._tensorflow import load_tensorflow
 def generate(
     folder: Annotated[Path, typer.Argument(metavar="RUN|EXPORT", help="A run's folder, or an exported ONNX model's.")],
     prompt: Annotated[str, typer.Option(help="What to go on from; may be empty.")] = "",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="How many characters to write.")] = 200,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="How many tokens to write.")] = 200,
     temperature: Annotated[float, typer.Option(min=0, help="Below 1 bolder on the likely, above 1 wilder; 0: greedy.")] = 1.0,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from the k most likely only; 0: from all.")] = 0,
     top_p: Annotated[float, typer.Option(max=1, help="Draw from the likeliest that together reach p; 1: from all.")] = 1.0,
@@ -42,14 +42,18 @@ def generate(
         load_tensorflow()
         from kerasrnn.training import RunFolder
 
-        model = RunFolder(folder).load_model()
+        model = RunFolder(folder).load_model(full_precision=True)
+        separator = getattr(model.tokenizer, "separator", "")
         pieces = iter([model.generate(prompt, max_new_tokens, **settings)])
     else:
         from kerasrnn.export import runtime
 
         session = runtime.load(find_artefact(folder))
+        separator = (session.manifest["tokenizer"] or {}).get("separator", "")
         pieces = session.stream(prompt, max_new_tokens, **settings)
-    Console().print(Text(prompt, "dim"), end="", soft_wrap=True)
+    # A separator of words belongs neither to the prompt nor to what follows.
+    gap = separator if prompt and not prompt[-1].isspace() else ""
+    Console().print(Text(prompt + gap, "dim"), end="", soft_wrap=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()

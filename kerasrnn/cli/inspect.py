@@ -10,6 +10,8 @@ from rich.text import Text
 
 from kerasrnn.cli._folders import find_artefact
 
+_SHOWN = 200
+
 
 def inspect(
     folder: Annotated[Path, typer.Argument(help="An exported model's folder.")],
@@ -52,7 +54,8 @@ def _vocabulary(tokenizer: dict[str, Any]) -> Table:
     table = Table("vocabulary", f"{len(vocabulary):,} tokens of {tokenizer['class_name']}")
     table.add_row("start token", repr(tokenizer["start_token"]))
     table.add_row("unknown token", repr(tokenizer["unknown_token"]))
-    table.add_row("all tokens", Text(" ".join(repr(token)[1:-1] for token in vocabulary)))
+    rest = f" … and {len(vocabulary) - _SHOWN:,} more" if len(vocabulary) > _SHOWN else ""
+    table.add_row("tokens", Text(" ".join(repr(token)[1:-1] for token in vocabulary[:_SHOWN]) + rest))
     return table
 
 

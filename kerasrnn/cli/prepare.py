@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
+from kerasrnn.cli import _corpora
 from kerasrnn.cli._tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
@@ -21,10 +22,9 @@ _WORTH_A_PROCESS = 2**27
 
 
 def prepare(
-    corpus: Annotated[
-        list[str], typer.Argument(metavar="CORPUS|FILES...", help="A corpus by its name, or text files, or folders of them.")
-    ],
     out: Annotated[Path, typer.Option(help="The folder for the shards: a new one, or one to go on with.")],
+    arguments: _corpora.Arguments = None,
+    corpus: _corpora.Option = None,
     tokenizer: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="char, byte, word, or another kind; or a saved tokenizer's JSON file.")
     ] = "char",
@@ -46,17 +46,18 @@ def prepare(
 ) -> None:
     """Write a corpus of any size as shards of token ids, which training reads straight from disk.
 
-    Files are UTF-8, packed by gzip or not, and are read in the order given, a folder's by name. The vocabulary is that
-    of the part to train on. After an interruption the same command goes on: finished shards are verified and kept.
-    Read them with kerasrnn.data.TokenShards.
+    Files are UTF-8, packed by gzip or not, and are read in the order given; a folder that is laid out as no known
+    corpus may hold any text files, which are read by name. The vocabulary is that of the part to train on. After an
+    interruption the same command goes on: finished shards are verified and kept. Read them with kerasrnn.data.TokenShards.
 
     Example:  kerasrnn prepare texts/ --out shards --tokenizer word --option min_frequency=5
     """
+    names = _corpora.required_corpus(arguments, corpus)
     load_tensorflow()
     from kerasrnn.data import TokenShards, prepare_shards
 
-    source = _source(corpus, splits)
-    chosen = _tokenizer(tokenizer, option or [])
+    source = _source(names, splits)
+    chosen = _tokenizer(tokenizer, option or [], None if isinstance(source, list) else source.name)
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
@@ -99,13 +100,12 @@ def prepare(
 
 
 def _source(names: list[str], splits: tuple[float, float, float] | None) -> "list[Path] | Corpus":
-    from kerasrnn.data import load_corpus
+    from kerasrnn.training.corpus_files import is_corpus_folder, looks_like_a_name, read_folder, read_name
 
-    if len(names) == 1 and names[0].isidentifier() and not Path(names[0]).exists():
-        try:
-            return load_corpus(names[0], splits)
-        except ValueError as error:
-            raise ValueError(f"{names[0]!r} is no file or folder in {os.getcwd()!r}, and as a corpus: {error}") from error
+    if len(names) == 1 and looks_like_a_name(names[0]):
+        return read_name(names[0], splits)
+    if len(names) == 1 and is_corpus_folder(Path(names[0])):
+        return read_folder(Path(names[0]), splits)
     return [file for name in names for file in _files(Path(name))]
 
 
@@ -119,8 +119,9 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def _tokenizer(name: str, options: list[str]) -> "Tokenizer":
+def _tokenizer(name: str, options: list[str], corpus_name: str | None) -> "Tokenizer":
     from kerasrnn import tokenizers
+    from kerasrnn.training.new_tokenizer import as_published
 
     if Path(name).suffix == ".json":
         if options:
@@ -133,7 +134,7 @@ def _tokenizer(name: str, options: list[str]) -> "Tokenizer":
     kinds.pop("", None)
     if name not in kinds:
         raise ValueError(f"--tokenizer must be one of {', '.join(sorted(kinds))}, or a .json file, but is {name!r}.")
-    given = {}
+    given: dict[str, Any] = as_published(corpus_name) if name == "word" else {}
     for option in options:
         key, equals, value = option.partition("=")
         if not equals:

@@ -1,7 +1,6 @@
 """kerasrnn stats"""
 
 import math
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
+from kerasrnn._files import write_whole
+from kerasrnn.cli import _corpora, _plots
 from kerasrnn.cli._tensorflow import load_tensorflow
 from kerasrnn.cli._text_files import read_pieces
 
@@ -32,7 +33,8 @@ class Normalization(StrEnum):
 
 
 def stats(
-    corpus: Annotated[list[str], typer.Argument(metavar="CORPUS|FILES...", help="A corpus by its name, or text files.")],
+    arguments: _corpora.Arguments = None,
+    corpus: _corpora.Option = None,
     tokens: Annotated[Tokens, typer.Option(help="What to count.")] = Tokens.WORD,
     normalization: Annotated[
         Normalization,
@@ -52,7 +54,8 @@ def stats(
 
     Example:  kerasrnn stats moby_dick --oov time_machine --out plot.png
     """
-    _check_plot(out)
+    _plots.check_format(out)
+    corpus = _corpora.required_corpus(arguments, corpus)
     counted = _count(corpus, tokens, normalization)
     console = Console(highlight=False)
     console.print(Text(f"{', '.join(corpus)}, by {tokens}"), _figures(counted), sep="\n")
@@ -72,14 +75,11 @@ def _count(names: list[str], tokens: Tokens, normalization: Normalization) -> "T
 
     counted = TextStatistics(tokens.value, None if normalization == Normalization.NONE else normalization.value)
     for name in names:
-        if name.isidentifier() and not Path(name).exists():
+        if Path(name).is_dir() or (name.isidentifier() and not Path(name).exists()):
             load_tensorflow()
-            from kerasrnn.data import load_corpus
+            from kerasrnn.training import read_corpus
 
-            try:
-                corpus = load_corpus(name)
-            except ValueError as error:
-                raise ValueError(f"{name!r} is no file in {os.getcwd()!r}, and as a corpus: {error}") from error
+            corpus = read_corpus(name)
             for part in (corpus.train, corpus.validation, corpus.test):
                 counted.update(part)
         else:
@@ -146,24 +146,7 @@ def _unknown(name: str, counted: "TextStatistics", known_name: str, known: "Text
     return Text(f"{rate:.2%} of the tokens of {name} are unknown to the vocabulary of {known_name}.")
 
 
-def _check_plot(out: Path | None) -> None:
-    """Before the counting, which may take long."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    formats = FigureCanvasBase.get_supported_filetypes()
-    if out and out.suffix[1:].lower() not in formats:
-        raise ValueError(f"--out {str(out)!r} must end in one of {', '.join(sorted(formats))}. Name it plot.png.")
-
-
 def _draw(counted: "TextStatistics", out: Path) -> None:
     from kerasrnn.statistics import draw_frequencies
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    beside = out.with_name(f".incomplete.{out.name}")
-    try:
-        draw_frequencies(counted).savefig(beside, dpi=150)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, out)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(out, lambda beside: draw_frequencies(counted).savefig(beside, dpi=150))

@@ -1,13 +1,31 @@
 """kerasrnn train"""
 
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
+from kerasrnn.cli import _corpora
+from kerasrnn.cli._settings_file import read_settings
 from kerasrnn.cli._tensorflow import load_tensorflow
+
+_TOKENIZER, _MODEL, _TRAINING = "Tokenizer", "Model", "Training"
+
+
+class Tokenizer(StrEnum):
+    CHAR = "char"
+    BYTE = "byte"
+    WORD = "word"
+    SUBWORD = "subword"
+
+
+class SubwordModel(StrEnum):
+    UNIGRAM = "unigram"
+    BPE = "bpe"
 
 
 class Cell(StrEnum):
@@ -21,61 +39,107 @@ class Schedule(StrEnum):
     CONSTANT = "constant"
 
 
+class MixedPrecision(StrEnum):
+    MIXED_FLOAT16 = "mixed_float16"
+    MIXED_BFLOAT16 = "mixed_bfloat16"
+
+
+def _option(panel: str, help: str, *names: str, **options: Any) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, **options)
+
+
 def train(
-    corpus: Annotated[
-        list[str], typer.Argument(metavar="CORPUS", help="moby_dick, time_machine, tiny_shakespeare, or text files.")
-    ],
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="The run's folder: a new one, or one to go on with.")],
-    cell: Annotated[Cell, typer.Option(help="The recurrent cell.")] = Cell.LSTM,
-    units: Annotated[int, typer.Option(min=1, help="Width of a layer.")] = 256,
-    layers: Annotated[int, typer.Option(min=1, help="Number of recurrent layers.")] = 2,
-    embedding: Annotated[
-        str | None, typer.Option(metavar="N|one_hot", help="Width of the embedding, or one_hot; as units by default.")
+    arguments: _corpora.Arguments = None,
+    corpus: _corpora.Option = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="Settings, as units = 512, and corpus; options win over the file."),
     ] = None,
-    dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Share of each layer's outputs to drop.")] = 0.0,
+    tokenizer: Annotated[Tokenizer, _option(_TOKENIZER, "What a token is.")] = Tokenizer.CHAR,
+    vocabulary_size: Annotated[
+        int | None, _option(_TOKENIZER, "Most tokens in the vocabulary; no limit by default, 8000 subwords.", min=3)
+    ] = None,
+    minimum_frequency: Annotated[int, _option(_TOKENIZER, "Rarer words or characters are unknown.", min=1)] = 1,
+    lowercase: Annotated[bool, _option(_TOKENIZER, "Lower the case of words or characters.", "--lowercase")] = False,
+    normalization: Annotated[
+        str | None, _option(_TOKENIZER, "NFC or NFKC for characters; nfkc, nmt_nfkc and the same with _cf for subwords.")
+    ] = None,
+    standardize: Annotated[
+        str | None, _option(_TOKENIZER, "letters: characters A to Z in lower case, all else a space.")
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        _option(
+            _TOKENIZER,
+            "What a word is: words_and_symbols, words_and_spaces, non_spaces, non_spaces_and_line_ends, or a regular "
+            "expression; by default the first, or for ptb, wikitext2, text8 and enwik8 the last.",
+        ),
+    ] = None,
+    subword_model: Annotated[SubwordModel, _option(_TOKENIZER, "SentencePiece's kind.")] = SubwordModel.UNIGRAM,
+    cell: Annotated[Cell, _option(_MODEL, "The recurrent cell.")] = Cell.LSTM,
+    units: Annotated[int, _option(_MODEL, "Width of a layer.", min=1)] = 256,
+    layers: Annotated[int, _option(_MODEL, "Number of recurrent layers.", min=1)] = 2,
+    embedding: Annotated[
+        str | None, _option(_MODEL, "Width of the embedding, or one_hot; as units by default.", metavar="N|one_hot")
+    ] = None,
+    dropout: Annotated[float, _option(_MODEL, "Share of each layer's outputs to drop.", min=0, max=0.99)] = 0.0,
     tie_embeddings: Annotated[
-        bool, typer.Option("--tie-embeddings", help="Share the embedding's weights with the output layer.")
+        bool, _option(_MODEL, "Share the embedding's weights with the output layer.", "--tie-embeddings")
     ] = False,
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the text; a finished run goes on with more.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows of text in a batch.")] = 32,
-    num_steps: Annotated[int, typer.Option(min=1, help="Characters in a window.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Adam's learning rate at the start.")] = 2e-3,
-    schedule: Annotated[Schedule, typer.Option(help="cosine: down to 0 over the run.")] = Schedule.COSINE,
-    clip_norm: Annotated[float, typer.Option(min=0, help="Largest norm of the gradient; 0 for no clipping.")] = 1.0,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop after so long, to be resumed.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same run.")] = 0,
-    prompt: Annotated[str, typer.Option(help="What the sample after each epoch goes on from.")] = "",
+    epochs: Annotated[int, _option(_TRAINING, "Passes over the text; a finished run goes on with more.", min=1)] = 10,
+    batch_size: Annotated[int, _option(_TRAINING, "Windows of text in a batch.", min=1)] = 32,
+    num_steps: Annotated[int, _option(_TRAINING, "Tokens in a window.", min=1)] = 64,
+    learning_rate: Annotated[float, _option(_TRAINING, "Adam's learning rate at the start.")] = 2e-3,
+    schedule: Annotated[Schedule, _option(_TRAINING, "cosine: down to 0 over the run.")] = Schedule.COSINE,
+    clip_norm: Annotated[float, _option(_TRAINING, "Largest norm of the gradient; 0 for no clipping.", min=0)] = 1.0,
+    mixed_precision: Annotated[
+        MixedPrecision | None, _option(_TRAINING, "Compute in 16 bits, for accelerators; float32 by default.")
+    ] = None,
+    max_minutes: Annotated[float | None, _option(_TRAINING, "Stop after so long, to be resumed.")] = None,
+    seed: Annotated[int, _option(_TRAINING, "The same seed gives the same run.", min=0)] = 0,
+    prompt: Annotated[str, _option(_TRAINING, "What the sample after each epoch goes on from.")] = "",
 ) -> None:
-    """Train a language model on a text, character by character.
+    """Train a language model on a text: on its characters, bytes, words or subwords.
 
     Ctrl-C stops after the batch at work, with the best weights saved; the same command goes on after the last
     complete epoch. The folder then holds model.keras, history.csv, curves.png, config.json, tokenizer.json.
 
     Example:  kerasrnn train moby_dick --out runs/moby --units 512 --layers 1 --epochs 5 --prompt "Call me "
+
+    Example:  kerasrnn train --corpus ptb/ --out runs/ptb --tokenizer word
     """
+    names = _corpora.named_corpus(arguments, corpus)
     load_tensorflow()
     from kerasrnn import training
 
-    settings = training.Settings(
-        cell=cell.value,
-        units=units,
-        layers=layers,
-        embedding=int(embedding) if embedding is not None and embedding.isdecimal() else embedding,
-        dropout=dropout,
-        tie_embeddings=tie_embeddings,
-        epochs=epochs,
-        batch_size=batch_size,
-        num_steps=num_steps,
-        learning_rate=learning_rate,
-        schedule=schedule.value,
-        clip_norm=clip_norm,
-        seed=seed,
-    )
+    known = [field.name for field in fields(training.Settings)]
+    given = {} if config is None else read_settings(config, [*known, "corpus"])
+    in_file = given.pop("corpus", [])
+    names = names or _corpora.required_corpus([in_file] if isinstance(in_file, str) else in_file, None)
+    for name in known:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            value = context.params[name]
+            given[name] = value.value if isinstance(value, StrEnum) else value
+    if str(given.get("embedding")).isdecimal():
+        given["embedding"] = int(given["embedding"])
+    settings = training.Settings(**given)
     console = Console(highlight=False)
-    result = training.train(corpus, out, settings, max_minutes, prompt, console=console)
+    command = context.meta.get("kerasrnn.command")
+    result = training.train(names, out, settings, max_minutes, prompt, console=console, command=command)
     if result.stopped_by:
-        console.print(f"Stopped by the {result.stopped_by} after {result.epochs} of {epochs} epochs; the same command goes on.")
+        console.print(
+            f"Stopped by the {result.stopped_by} after {result.epochs} of {settings.epochs} epochs; "
+            "the same command goes on.",
+            soft_wrap=True,
+        )
     else:
-        console.print(f"{result.epochs} of {epochs} epochs are complete; --epochs with a larger number goes on.")
-    console.print(f"The best model is {result.run.model_path}, the curves are {out / 'curves.png'}.")
-    console.print(f"Next: kerasrnn evaluate {out}  or  kerasrnn generate {out}", style="dim")
+        console.print(f"{result.epochs} of {settings.epochs} epochs are complete; --epochs with a larger number goes on.")
+    curves = out / "curves.png"
+    kept = [f"the best model is {result.run.model_path}"] if result.run.model_path.exists() else []
+    kept += [f"the curves are {curves}"] if curves.exists() else []
+    if kept:
+        console.print(Text(f"Written: {', '.join(kept)}."), soft_wrap=True)
+        console.print(Text(f"Next: kerasrnn evaluate {out}  or  kerasrnn generate {out}", "dim"), soft_wrap=True)

@@ -15,6 +15,21 @@ _NUM_BYTES = {"text8": 100_000_000, "enwik8": 100_000_000}
 _USUAL = (0.9, 0.05, 0.05)
 
 NAMES = (*_PARTS, *_NUM_BYTES)
+LAYOUTS = (*(", ".join(files) for _, files in _PARTS.values()), *_NUM_BYTES)
+
+
+def recognise(path: Path) -> str | None:
+    """The name of the corpus that a folder holds, or a file is, by the names that its files are published under.
+
+    A folder with one of the parts counts, so that `load` can tell which others it lacks. A file of its own must also have
+    the size of the whole: others may have been called `text8` too.
+    """
+    if path.is_file():
+        return path.name if path.stat().st_size == _NUM_BYTES.get(path.name) else None
+    for name, (inner, files) in _PARTS.items():
+        if any((folder / file).is_file() for folder in _candidates(path, inner) for file in files):
+            return name
+    return next((name for name in _NUM_BYTES if (path / name).is_file()), None)
 
 
 def load(name: str, splits: Shares | None, path: str | os.PathLike[str] | None) -> Corpus:
@@ -39,9 +54,7 @@ def load(name: str, splits: Shares | None, path: str | os.PathLike[str] | None) 
 
 def _folder(path: Path, inner: str, names: tuple[str, str, str]) -> Path:
     """The folder with the files: the one given, or one of those in which the archive has them."""
-    levels = Path(inner).parts
-    candidates = [path, *(path.joinpath(*levels[start:]) for start in range(len(levels)))]
-    for folder in candidates:
+    for folder in _candidates(path, inner):
         missing = [name for name in names if not (folder / name).is_file()]
         if not missing:
             return folder
@@ -51,6 +64,11 @@ def _folder(path: Path, inner: str, names: tuple[str, str, str]) -> Path:
         f"path must be the folder that holds {', '.join(names)} (or {inner}, with them), but {str(path)!r} "
         f"{'has none of them' if path.exists() else 'does not exist'}."
     )
+
+
+def _candidates(path: Path, inner: str) -> list[Path]:
+    levels = Path(inner).parts
+    return [path, *(path.joinpath(*levels[start:]) for start in range(len(levels)))]
 
 
 def _one_file(name: str, splits: Shares | None, path: Path) -> Corpus:

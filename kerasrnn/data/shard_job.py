@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from kerasrnn.data.shard_manifest import TYPES, dtype_for, write_json, write_whole
+from kerasrnn._files import write_json, write_stream
+from kerasrnn.data.shard_manifest import TYPES, dtype_for
 from kerasrnn.data.shard_sources import Span, SpanReader
 from kerasrnn.tokenizers import Tokenizer
 
@@ -44,5 +45,5 @@ def run(job: Job, tokenizer: Tokenizer, reader: SpanReader, advance: Callable[[i
         return {"tokens": num_tokens, "sha256": digest.hexdigest(), "documents": documents}
 
     seen: set[Span] = set()
-    found = write_whole(job.path, write)
-    write_json(job.record, {"file": job.path.name, **found})
+    found = write_stream(job.path, write)
+    write_json(job.record, {"file": job.path.name, **found}, indent=1)

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -26,24 +24,6 @@ def dtype_for(vocabulary_size: int) -> str:
     ('uint8', 'uint16')
     """
     return next(name for name in TYPES if vocabulary_size - 1 <= np.iinfo(name).max)
-
-
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> Any:
-    """Lets `write` fill a file that has its name only once all of it is on the disk."""
-    beside = path.with_name(f".incomplete.{path.name}")
-    try:
-        with beside.open("wb") as file:
-            result = write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        return result
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_whole(path, lambda file: file.write(json.dumps(value, indent=1).encode()))
 
 
 def read_json(path: Path) -> Any:

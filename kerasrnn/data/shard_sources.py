@@ -90,6 +90,11 @@ class SpanReader:
             raise ValueError(
                 f"The gzip file {path!r} is damaged or truncated ({error}). Fetch or compress it again (gzip -t tests it)."
             ) from error
+        except OSError as error:
+            self.close()
+            raise type(error)(
+                error.errno, f"The file {path!r} cannot be read: {error.strerror}. Check its permissions and disk"
+            ) from error
 
     def _check(self, piece: bytes, path: str, begin: int) -> None:
         try:

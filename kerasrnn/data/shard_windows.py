@@ -14,15 +14,33 @@ from kerasrnn.data.shard_manifest import TYPES
 
 _BLOCK = 1 << 16  # tokens read at once
 _SHUFFLED = 16  # blocks whose windows are shuffled among each other
-_STREAMED = 1 << 14  # tokens of a row read at once
+_STREAMED = 1 << 16  # tokens of a row read at once, but no more than
+_STREAMED_TOGETHER = 1 << 20  # tokens of all rows of a batch
+_BUFFER = 1 << 16  # bytes; a reader reads its way to a place in a file by so many
+_READERS = 4
 
 
 class Part(NamedTuple):
-    """The files of one part, in order, with how many tokens each has; none of them is empty."""
+    """The files of one part, in order, with how many tokens each has; none of them is empty.
+
+    Backwards the last file is the first, and each is read from its end.
+    """
 
     files: list[Path]
     lengths: list[int]
     dtype: str
+    backwards: bool = False
+
+    def reversed(self) -> "Part":
+        return Part(self.files[::-1], self.lengths[::-1], self.dtype, not self.backwards)
+
+    def following(self, number: int) -> list[bytes]:
+        """For each file the tokens that follow it, so many at most, as the files have them; backwards those before it."""
+        ends = [int(end) for end in np.cumsum(self.lengths)]
+        if not self.backwards:
+            return [read_tokens(self, end, number).tobytes() for end in ends]
+        forwards, begins = self.reversed(), [ends[-1] - end for end in ends]
+        return [read_tokens(forwards, max(0, begin - number), min(begin, number)).tobytes() for begin in begins]
 
 
 class Partition(NamedTuple):
@@ -55,23 +73,20 @@ class Cut(NamedTuple):
         return number // self.batch_size if self.full_batch else -(-number // self.batch_size)
 
     def batches(self, key: tf.Tensor | None, worker: int = 0) -> tf.data.Dataset:
-        """Windows (batch, num_steps + 1) of one pass: of all workers, but of streams of one."""
+        """Inputs and targets, int32 of shape (batch, num_steps) each, of one pass: of all workers, but of streams of one."""
         if self.contiguous:
             first_row = self.batch_size * worker
             groups = stream_windows(self.part, self.partition, self.batch_size, self.num_batches, first_row, key)
         else:
             groups = block_windows(self.part, self.partition, key)
-        return groups.rebatch(self.batch_size, drop_remainder=self.full_batch)
-
-    def pairs(self, batches: tf.data.Dataset) -> tf.data.Dataset:
-        """Inputs and targets, int32 of shape (batch, num_steps) each."""
-        shape = (self.batch_size if self.full_batch else None, self.partition.num_steps + 1)
 
         def pair(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            windows = tf.cast(tf.ensure_shape(windows, shape), tf.int32)
+            windows = tf.cast(tf.ensure_shape(windows, (None, self.partition.num_steps + 1)), tf.int32)
             return windows[:, :-1], windows[:, 1:]
 
-        return batches.map(pair, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        # Of many windows at once, as a function for each batch would take longer than all else.
+        pairs = groups.map(pair, num_parallel_calls=2).prefetch(1)
+        return pairs.rebatch(self.batch_size, drop_remainder=self.full_batch)
 
 
 def read_tokens(part: Part, start: int, number: int) -> np.ndarray:
@@ -119,7 +134,7 @@ def stream_windows(
 ) -> tf.data.Dataset:
     """Groups of windows (times · batch_size, num_steps + 1): row b of a batch goes on where that of the one before ended."""
     num_steps = partition.num_steps
-    size = max(1, _STREAMED // num_steps)
+    size = max(1, min(_STREAMED, _STREAMED_TOGETHER // batch_size) // num_steps)
     offset = tf.constant(0, tf.int64) if key is None else partition.offset(key)
 
     def rows(group: tf.Tensor) -> tf.data.Dataset:
@@ -146,7 +161,7 @@ def _read(blocks: tf.data.Dataset, part: Part, num_steps: int, beyond: int) -> t
     itemsize = np.dtype(part.dtype).itemsize
     ends = np.cumsum(part.lengths)
     files = tf.constant([str(file) for file in part.files])
-    following = tf.constant([read_tokens(part, int(end), beyond).tobytes() for end in ends])
+    following = tf.constant(part.following(beyond))
     # TensorFlow does not decode uint32; ids are below 2³¹.
     decoded = tf.int32 if itemsize == 4 else tf.as_dtype(part.dtype)
 
@@ -156,16 +171,20 @@ def _read(blocks: tf.data.Dataset, part: Part, num_steps: int, beyond: int) -> t
         left = (tf.gather(ends, shard) - start) * itemsize
         needed = (number * num_steps + 1) * itemsize
         size = tf.minimum(left, needed)
-        header = tf.gather(np.array(part.lengths, "int64"), shard) * itemsize - left
+        length = tf.gather(np.array(part.lengths, "int64"), shard) * itemsize
+        header = left - size if part.backwards else length - left
         content = tf.data.FixedLengthRecordDataset(
-            tf.gather(files, shard), size, header, footer_bytes=left - size, buffer_size=size
+            tf.gather(files, shard), size, header, footer_bytes=length - header - size, buffer_size=_BUFFER
         )
-        rest = tf.strings.substr(tf.gather(following, shard), tf.constant(0, tf.int64), needed - size)
-        return content.map(lambda content: (content + rest, number))
+        over = needed - size
+        rest = tf.strings.substr(tf.gather(following, shard), -over if part.backwards else tf.zeros_like(over), over)
+        return content.map(lambda content: (rest + content if part.backwards else content + rest, number))
 
     def windows(content: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
-        tokens = tf.io.decode_raw(content, decoded)
+        tokens = tf.io.decode_raw(content, decoded)[:: -1 if part.backwards else 1]
         shifted = tf.reshape(tokens[1:], (number, num_steps))
         return tf.concat([tf.reshape(tokens[:-1], (number, num_steps)), shifted[:, -1:]], axis=1)
 
-    return blocks.flat_map(record).map(windows, num_parallel_calls=2)
+    # Each has one record: they come in order, and the next ones are opened meanwhile.
+    records = blocks.interleave(record, cycle_length=_READERS, block_length=1, num_parallel_calls=2, deterministic=True)
+    return records.map(windows, num_parallel_calls=2)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kerasrnn._files import write_json, write_stream
 from kerasrnn.data import shard_job, shard_pool
 from kerasrnn.data._files import Paths, checked
 from kerasrnn.data._splits import Shares, check_shares
@@ -22,8 +23,6 @@ from kerasrnn.data.shard_manifest import (
     dtype_for,
     read_json,
     read_manifest,
-    write_json,
-    write_whole,
 )
 from kerasrnn.data.shard_sources import Span, SpanReader, plan_spans
 from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification
@@ -94,7 +93,7 @@ def prepare_shards(
             _adapt(tokenizer, plan, shares[0], reader, progress)
             specification = tokenizer.specification()
             if plan is None:
-                write_json(out / _WORK / "plan.json", {"request": request, "tokenizer": specification})
+                write_json(out / _WORK / "plan.json", {"request": request, "tokenizer": specification}, indent=1)
             jobs = {
                 part: [
                     shard_job.Job(out / f"{part}-{n:05}.bin", out / _WORK / f"{part}-{n:05}.json", spans)
@@ -106,7 +105,7 @@ def prepare_shards(
             dtype = dtype_for(tokenizer.vocabulary_size())
             parts = {part: [read_json(job.record) for job in of_part] for part, of_part in jobs.items()}
             manifest = {"format": FORMAT, "version": VERSION, "dtype": dtype, "request": request, "parts": parts}
-            write_json(out / MANIFEST, {**manifest, "tokenizer": specification})
+            write_json(out / MANIFEST, {**manifest, "tokenizer": specification}, indent=1)
             shutil.rmtree(out / _WORK)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -172,7 +171,7 @@ def _resume(out: Path, request: str) -> dict[str, Any] | None:
     if (out / MANIFEST).exists():
         for shards in manifest["parts"].values():
             for shard in shards:
-                write_json(work / Path(shard["file"]).with_suffix(".json"), shard)
+                write_json(work / Path(shard["file"]).with_suffix(".json"), shard, indent=1)
     return plan
 
 
@@ -184,7 +183,7 @@ def _shares(corpus: Paths | Corpus, out: Path, splits: Shares, shard_bytes: int,
         path, content = out / _WORK / f"{part}.txt", getattr(corpus, part).encode()
         if not content:
             return []
-        write_whole(path, lambda file: file.write(content))
+        write_stream(path, lambda file: file.write(content))
         return plan_spans([str(path)], (1, 0, 0), shard_bytes, reader)[0]
 
     return tuple(share(part) for part in PARTS)

@@ -1,4 +1,3 @@
-import numbers
 import os
 from pathlib import Path
 from typing import Unpack
@@ -101,10 +100,11 @@ class TokenShards:
         contiguous: bool = False,
         seed: int | None = None,
         drop_remainder: bool = False,
+        right_to_left: bool = False,
     ) -> tf.data.Dataset:
         """Cuts the part into windows whose targets are their own next tokens, as `language_model_dataset` does.
 
-        Memory holds a few megabytes of the corpus at a time. Without `shuffle` and with `contiguous`, the batches are
+        Memory holds some tens of megabytes of windows at a time. Without `shuffle` and with `contiguous`, the batches are
         those of `language_model_dataset`. With `shuffle` each pass over the dataset also draws an offset smaller than
         `num_steps` and holds every window from there once; but their order is random by blocks of 65,536 tokens, of
         which 16 at a time are read from anywhere in the corpus, and all their windows shuffled.
@@ -116,22 +116,22 @@ class TokenShards:
             contiguous: Whether row b of each batch goes on where row b of the batch before ended.
             seed: Makes the passes repeatable, as for `language_model_dataset`.
             drop_remainder: Whether to drop a last batch with fewer windows.
+            right_to_left: Whether to read the part backwards, so that each target is the token *before*.
 
         Returns:
             A `tf.data.Dataset` of pairs (token_ids, targets), both int32 of shape (batch, num_steps).
 
         Raises:
-            ValueError: If the part is too short for one batch, or a number is not positive.
+            ValueError: If the part is too short for one batch, or a number is outside its range.
         """
-        if not (seed is None or isinstance(seed, numbers.Integral)):
-            raise ValueError(f"seed must be an integer, or None for a different one each time, but is {seed!r}.")
-        cut = self._cut(batch_size, num_steps, shuffle, contiguous, drop_remainder)
+        seed = None if seed is None else integer("seed", seed, 0)
+        cut = self._cut(batch_size, num_steps, shuffle, contiguous, drop_remainder, right_to_left)
         if shuffle:
             keys = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2, drop_remainder=True)
             batches = keys.take(1).flat_map(cut.batches)
         else:
             batches = cut.batches(None)
-        return cut.pairs(batches.apply(tf.data.experimental.assert_cardinality(cut.num_batches)))
+        return batches.apply(tf.data.experimental.assert_cardinality(cut.num_batches)).prefetch(tf.data.AUTOTUNE)
 
     def epochs(
         self,
@@ -140,11 +140,14 @@ class TokenShards:
         shuffle: bool = True,
         contiguous: bool = False,
         drop_remainder: bool = False,
+        right_to_left: bool = False,
         **passes: Unpack[PassOptions],
     ) -> tf.data.Dataset:
         """Cuts the part as `dataset` does, so that any epoch can be had again, from any batch on, and shared by workers.
 
-        Workers take turns with batches, or with `contiguous` each has `batch_size` rows of its own.
+        Workers take turns with batches, or with `contiguous` each has `batch_size` rows of its own. The tf.data service
+        deals out whole epochs of several ("distributed_epoch"); one epoch it can only repeat on each of its workers
+        ("parallel_epochs"), which `num_shards` and `shard_index` make parts of.
 
         Args:
             batch_size: Windows in a batch of one worker.
@@ -152,6 +155,7 @@ class TokenShards:
             shuffle: As for `dataset`.
             contiguous: As for `dataset`.
             drop_remainder: Whether to drop a last batch with fewer windows. All workers have as many batches then.
+            right_to_left: As for `dataset`.
             **passes: Seed, epochs, place to resume from, share of a worker: see `PassOptions`.
 
         Returns:
@@ -161,7 +165,7 @@ class TokenShards:
             ValueError: If the part is too short for one batch of each worker, or a number is outside its range.
         """
         place = Passes(**passes)
-        cut = self._cut(batch_size, num_steps, shuffle, contiguous, drop_remainder, place.num_shards)
+        cut = self._cut(batch_size, num_steps, shuffle, contiguous, drop_remainder, right_to_left, place.num_shards)
         if contiguous:
             num_batches = cut.num_batches
         else:
@@ -181,10 +185,17 @@ class TokenShards:
                 return batches
             return batches.apply(tf.data.experimental.assert_cardinality(num_batches - first))
 
-        return cut.pairs(place.dataset(num_batches, plan))
+        return place.dataset(num_batches, plan).prefetch(tf.data.AUTOTUNE)
 
     def _cut(
-        self, batch_size: int, num_steps: int, shuffle: bool, contiguous: bool, drop_remainder: bool, num_shards: int = 1
+        self,
+        batch_size: int,
+        num_steps: int,
+        shuffle: bool,
+        contiguous: bool,
+        drop_remainder: bool,
+        right_to_left: bool,
+        num_shards: int = 1,
     ) -> Cut:
         batch_size, num_steps = integer("batch_size", batch_size, 1), integer("num_steps", num_steps, 1)
         full_batch = contiguous or drop_remainder
@@ -197,7 +208,8 @@ class TokenShards:
             )
         num_offsets = min(num_steps, self.num_tokens - shortest + 1) if shuffle else 1
         partition = Partition((self.num_tokens - num_offsets) // num_steps, num_steps, num_offsets)
-        return Cut(self._part, partition, batch_size, contiguous, full_batch, num_shards)
+        part = self._part.reversed() if right_to_left else self._part
+        return Cut(part, partition, batch_size, contiguous, full_batch, num_shards)
 
     def __repr__(self) -> str:
         number = self.num_shards

@@ -1,6 +1,5 @@
-import numbers
-
 from kerasrnn._backend import tf
+from kerasrnn.data.passes import integer
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
 
@@ -38,7 +37,7 @@ def language_model_dataset(
         num_steps: Tokens in a window.
         shuffle: Whether each pass cuts the text differently.
         contiguous: Whether each batch continues the one before.
-        seed: Makes the passes repeatable: another dataset with this seed draws the same ones in the same order. As
+        seed: From 0 on; makes the passes repeatable: another dataset with this seed draws the same ones in the same order. As
             everywhere in `tf.data`, a global seed (`keras.utils.set_random_seed`) has its part in what is drawn.
         drop_remainder: Whether to drop a last batch with fewer windows.
         right_to_left: Whether to read the text backwards, so that each target is the token *before*.
@@ -47,8 +46,8 @@ def language_model_dataset(
         A `tf.data.Dataset` of pairs (token_ids, targets), both int32 of shape (batch, num_steps).
 
     Raises:
-        ValueError: If the text is too short for one batch, a token id is outside the vocabulary, or a number is not
-            positive.
+        ValueError: If the text is too short for one batch, a token id is outside the vocabulary, or a number is
+            outside its range.
         TypeError: If `text` is neither a string nor integers, or a string without a tokenizer.
 
     Example:
@@ -58,12 +57,9 @@ def language_model_dataset(
     ...     print(token_ids.numpy().tolist(), targets.numpy().tolist())
     [[0, 1, 2], [3, 4, 5]] [[1, 2, 3], [4, 5, 6]]
     """
-    for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, but is {value!r}.")
-    if not (seed is None or isinstance(seed, numbers.Integral)):
-        raise ValueError(f"seed must be an integer, or None for a different one each time, but is {seed!r}.")
-    batch_size, num_steps = int(batch_size), int(num_steps)
+    batch_size, num_steps = integer("batch_size", batch_size, 1), integer("num_steps", num_steps, 1)
+    # Without one every pass of every dataset is another.
+    seed = None if seed is None else integer("seed", seed, 0)
     # tf.data keeps a tensor by reference, where it would copy a NumPy array into the graph.
     token_ids = tf.constant(as_token_ids(text, tokenizer)[:: -1 if right_to_left else 1])
     length = token_ids.shape[0]

@@ -1,65 +1,50 @@
 """Text out of a language model, and the likelihood of text under it: one compiled graph for all lengths."""
 
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.models import _stop_strings
 from kerasrnn.samplers import next_token
-
+from kerasrnn.samplers.settings import COUNT, SETTINGS
 
 _CHUNK = 512  # tokens read in one call of the model: a long text takes bounded memory
-_ANY, _NONE = -1, -2  # in place of a stop string's token: one that any token equals, and one that none does
 GENERATE_INPUTS = (
     "prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "stop", "seed",
 )  # fmt: skip
 
-# The settings of a draw, each with its dtype, its range, and the range in words.
-_SETTINGS: dict[str, tuple[Any, Callable[[np.ndarray], Any], str]] = {
-    "temperature": (np.float32, lambda v: (v >= 0) & (v < np.inf), "a finite number ≥ 0 (0 is greedy)"),
-    "top_k": (np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)"),
-    "top_p": (np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]"),
-    "min_p": (np.float32, lambda v: (v >= 0) & (v <= 1), "a number in [0, 1] (0 keeps all)"),
-    "repetition_penalty": (np.float32, lambda v: (v > 0) & (v < np.inf), "a finite number > 0 (1 is off)"),
-    "seed": (np.int64, lambda v: v == v, "an integer"),
-}
-
 
 class Decoder:
     """Generation and scoring for one LanguageModel: `generate_strings` and `score_strings`, graphs from strings to
-    strings which exported models hold too, and what Python callers expect around them."""
+    strings which exported models hold too, and their parts, each compiled once for all lengths and numbers of rows."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        rows = {"prompt": tf.string, "max_new_tokens": tf.int32, **{n: t for n, (t, *_) in _SETTINGS.items()}, "stop": tf.string}
+        rows = {"prompt": tf.string, "max_new_tokens": tf.int32, **{n: t for n, (t, *_) in SETTINGS.items()}, "stop": tf.string}
+        spec = {name: tf.TensorSpec((None,), dtype, name) for name, dtype in rows.items()}
         self.inputs = {
-            "generate": [tf.TensorSpec((None,), rows[name], name) for name in GENERATE_INPUTS],
+            "generate": [spec[name] for name in GENERATE_INPUTS],
             "score": [tf.TensorSpec((None,), tf.string, "text")],
         }
-        self._generate = tf.function(self.generate_strings, self.inputs["generate"], autograph=False)
-        self._score_chunk = tf.function(self._log_likelihood, reduce_retracing=True)
+        self.never = _never_drawn(model.tokenizer, model.vocabulary_size)
+        states = [tf.TensorSpec((None, *state.shape[1:]), state.dtype) for state in model.get_initial_state(1)]
+        ids, seen = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, model.vocabulary_size), tf.bool)
+        settings = {name: tf.TensorSpec((None,), dtype) for name, (dtype, *_) in SETTINGS.items()}
+        self.write = compiled(self._write, self.inputs["generate"])
+        self.begin = compiled(self._begin, [spec["prompt"]])
+        self.step = compiled(self._step, [tf.TensorSpec((None,), tf.int32), states, seen, tf.TensorSpec((), tf.int32), settings])
+        self.text_of_tokens = compiled(self._text_of_tokens, [tf.TensorSpec((None,), tf.int32)])
+        self._score_chunk = compiled(self._log_likelihood, [ids, ids, states])
 
-    def generate(self, prompt: str | Sequence[str], max_new_tokens: int, stop: Any, **settings: Any) -> Any:
-        prompts = _strings(prompt, "prompt")
-        if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
-        rows = len(prompts)
-        if settings["seed"] is None:
-            settings["seed"] = [secrets.randbits(63) for _ in range(rows)]
-        settings = {name: _row_values(name, settings[name], rows, *checks) for name, checks in _SETTINGS.items()}
-        given = {"prompt": prompts, "stop": _row_strings("stop", stop, rows), "max_new_tokens": np.full(rows, max_new_tokens)}
-        tensors = {spec.name: tf.constant({**given, **settings}[spec.name], spec.dtype) for spec in self.inputs["generate"]}
-        texts = [text.decode("utf-8", "replace") for text in self._generate(**tensors)["text"].numpy()]
-        return texts[0] if isinstance(prompt, str) else texts
-
-    def score(self, text: str | Sequence[str], num_steps: int, verbose: bool) -> tuple[Any, Any]:
-        if isinstance(num_steps, bool) or not hasattr(num_steps, "__index__") or num_steps < 1:
-            raise ValueError(f"num_steps: expected an integer of at least 1; received {num_steps!r}")
-        texts = _strings(text, "text")
-        token_ids, targets, counts = (t.numpy() for t in self._scored_tokens(tf.constant(texts, tf.string)))
-        states = self.model.get_initial_state(len(texts))
+    def score(self, texts: Sequence[str], num_steps: int, verbose: bool, prompt: str | None = None) -> tuple[Any, Any]:
+        """Log-likelihoods (rows,) float64 and numbers of tokens (rows,), of the texts themselves or as they follow a prompt."""
+        first, states = self.model.tokenizer.start_token_id, self.model.get_initial_state(len(texts))
+        if prompt is not None:
+            first, states, _ = self.begin(tf.constant([prompt]))
+            states = [tf.repeat(state, len(texts), axis=0) for state in states]
+        token_ids, targets, counts = (t.numpy() for t in self._scored_tokens(tf.constant(texts, tf.string), first))
         total = np.zeros(len(texts))
         bar = keras.utils.Progbar(-(-targets.shape[1] // num_steps), unit_name="chunk", verbose=int(verbose))
         for start in range(0, targets.shape[1], num_steps):
@@ -67,11 +52,11 @@ class Decoder:
             log_likelihood, states = self._score_chunk(tf.constant(token_ids[:, chunk]), tf.constant(targets[:, chunk]), states)
             total += log_likelihood.numpy()
             bar.add(1)
-        return (float(total[0]), int(counts[0])) if isinstance(text, str) else (total, counts)
+        return total, counts
 
     def score_strings(self, text: Any) -> dict[str, Any]:
         """Strings (batch,) → `log_likelihood` float32 and `num_tokens` int32, in chunks that bound the memory."""
-        token_ids, targets, counts = self._scored_tokens(text)
+        token_ids, targets, counts = self._scored_tokens(text, self.model.tokenizer.start_token_id)
 
         def body(start: Any, states: list[Any], total: Any) -> Any:
             chunk = slice(start, start + _CHUNK)
@@ -83,12 +68,11 @@ class Decoder:
         *_, total = tf.while_loop(lambda start, *_: start < tf.shape(targets)[1], body, [0, states, total])
         return {"log_likelihood": tf.cast(total, tf.float32), "num_tokens": tf.cast(counts, tf.int32)}
 
-    def _scored_tokens(self, text: Any) -> tuple[Any, Any, Any]:
-        """Token ids to read and to expect, (batch, time) with −1 where there are none, and how many."""
-        tokenizer = self.model.tokenizer
-        targets = tokenizer.tokenize(text)
+    def _scored_tokens(self, text: Any, first: Any) -> tuple[Any, Any, Any]:
+        """Token ids to read, after the first, and to expect, (batch, time) with −1 where there are none, and how many."""
+        targets = self.model.tokenizer.tokenize(text)
         counts, targets = targets.row_lengths(), targets.to_tensor(-1)
-        first = tf.fill((tf.shape(text)[0], 1), tokenizer.start_token_id)
+        first = tf.fill((tf.shape(text)[0], 1), tf.reshape(first, ()))
         return tf.concat([first, tf.maximum(targets, 0)[:, :-1]], axis=1), targets, counts
 
     def _log_likelihood(self, token_ids: Any, targets: Any, states: list[Any]) -> tuple[Any, list[Any]]:
@@ -102,41 +86,48 @@ class Decoder:
         self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any, repetition_penalty: Any,
         stop: Any, seed: Any,
     ) -> dict[str, Any]:  # fmt: skip
-        """All (batch,) → `text` without its stop string, `num_tokens`, and its `log_likelihood` under the model as it is."""
+        """All (batch,) → `text`, `num_tokens`, and the tokens' `log_likelihood` under the model as it is.
+
+        A text ends before the first occurrence of its stop string; its tokens are those that end there or before. It is
+        well-formed UTF-8: bytes that are none have become U+FFFD. Never drawn are the unknown token and a start token
+        that no text has.
+        """
+        written = self._write(
+            prompt, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed
+        )  # fmt: skip
+        return {name: written[name] for name in ("text", "num_tokens", "log_likelihood")}
+
+    def _write(
+        self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any, repetition_penalty: Any,
+        stop: Any, seed: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """`generate_strings`, and `token_ids` (batch, time) with their `log_probabilities` under the model as it is."""
         settings = {
             "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
             "repetition_penalty": repetition_penalty, "seed": seed,
         }  # fmt: skip
-        ranges = {name: (settings[name], is_valid, expected) for name, (_, is_valid, expected) in _SETTINGS.items()}
-        ranges["max_new_tokens"] = (max_new_tokens, lambda v: v >= 1, "an integer of at least 1")
+        ranges = {name: (settings[name], is_valid, expected) for name, (_, is_valid, expected) in SETTINGS.items()}
+        ranges["max_new_tokens"] = (max_new_tokens, *COUNT[1:])
         checks = [
             tf.debugging.Assert(tf.reduce_all(is_valid(value)), [f"{name}: expected {expected}; received", value])
             for name, (value, is_valid, expected) in ranges.items()
         ]
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
-        model, tokenizer = self.model, self.model.tokenizer
-        prompt_ids = tokenizer.tokenize(prompt)
-        seen = tf.scatter_nd(
-            tf.stack([prompt_ids.value_rowids(), tf.cast(prompt_ids.values, tf.int64)], axis=1),
-            tf.ones_like(prompt_ids.values),
-            tf.stack([prompt_ids.nrows(), model.vocabulary_size]),
-        )
-        tokens, states = self._read(prompt_ids)
-        stop_ids = tf.reverse(tf.reverse(tokenizer.tokenize(stop), [1]).to_tensor(_ANY), [1])
-        stop_lengths = tf.reduce_sum(tf.cast(stop_ids != _ANY, tf.int32), axis=1)
-        never = tf.one_hot(tokenizer.unknown_token_id, model.vocabulary_size, on_value=float("-inf"), off_value=0.0)
+        tokens, states, seen = self._begin(prompt)
+        stop, any_stop = _stop_strings.to_search(stop)
 
-        def body(t: Any, tokens: Any, states: list[Any], seen: Any, last: Any, counts: Any, written: Any, likely: Any) -> Any:
-            logits, states = model(tokens[:, None], initial_state=states, return_state=True)
-            logits = tf.cast(logits[:, 0], tf.float32)
-            tokens = next_token(logits + never, seen=seen, step=tf.cast(t, tf.int64), **settings)
-            seen |= tf.one_hot(tokens, model.vocabulary_size, on_value=True, off_value=False)
-            last = tf.concat([last, tokens[:, None]], axis=1)[:, 1:]
-            stopped = tf.reduce_all((stop_ids == _ANY) | (stop_ids == last), axis=1) & (stop_lengths > 0) & (t < counts)
-            counts = tf.where(stopped, t + 1 - stop_lengths, counts)
-            loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
-            return t + 1, tokens, states, seen, last, counts, written.write(t + 1, tokens), likely.write(t + 1, -loss)
+        def body(t: Any, tokens: Any, states: list[Any], seen: Any, counts: Any, written: Any, likely: Any) -> Any:
+            tokens, states, seen, log_probabilities = self._step(tokens, states, seen, t, settings)
+            t, written, likely = t + 1, written.write(t + 1, tokens), likely.write(t + 1, log_probabilities)
+
+            def until_stop() -> Any:
+                so_far = tf.minimum(counts, t)
+                _, stopped = _stop_strings.before(self.texts_of(tf.transpose(written.stack()[1:]), so_far), stop)
+                return tf.where(stopped, so_far, counts)
+
+            counts = tf.cond(any_stop & (t % _stop_strings.EVERY == 0), until_stop, lambda: counts)
+            return t, tokens, states, seen, counts, written, likely
 
         # They grow, since a limit of a billion tokens is no reason to hold memory for them; and begin with one element,
         # since an empty one cannot be stacked.
@@ -144,20 +135,61 @@ class Decoder:
             tf.TensorArray(dtype, size=1, dynamic_size=True, element_shape=(None,)).write(0, tf.zeros(tf.shape(tokens), dtype))
             for dtype in (tf.int32, tf.float32)
         )
-        nothing = tf.fill(tf.shape(stop_ids), _NONE)
         *_, counts, written, likely = tf.while_loop(
             lambda t, *rest: tf.reduce_any(t < rest[-3]),
             body,
-            [0, tokens, states, seen > 0, nothing, max_new_tokens, written, likely],
+            [0, tokens, states, seen, max_new_tokens, written, likely],
         )
         written, likely = (tf.transpose(values.stack()[1:]) for values in (written, likely))
+
+        text, counts = self.cut(written, counts, stop, any_stop)
         counted = tf.sequence_mask(counts, tf.shape(written)[1])
         log_likelihood = tf.reduce_sum(tf.where(counted, tf.cast(likely, tf.float64), 0.0), axis=1)
         return {
-            "text": tokenizer.detokenize(tf.ragged.boolean_mask(written, counted)),
-            "num_tokens": counts,
-            "log_likelihood": tf.cast(log_likelihood, tf.float32),
-        }
+            "text": text, "num_tokens": counts, "log_likelihood": tf.cast(log_likelihood, tf.float32),
+            "token_ids": written, "log_probabilities": likely,
+        }  # fmt: skip
+
+    def _begin(self, prompt: Any) -> tuple[Any, list[Any], Any]:
+        """Of each prompt the last token, the states after all before it, and (batch, vocabulary) which tokens it has."""
+        prompt_ids = self.model.tokenizer.tokenize(prompt)
+        seen = tf.scatter_nd(
+            tf.stack([prompt_ids.value_rowids(), tf.cast(prompt_ids.values, tf.int64)], axis=1),
+            tf.ones_like(prompt_ids.values),
+            tf.stack([prompt_ids.nrows(), self.model.vocabulary_size]),
+        )
+        return *self._read(prompt_ids), seen > 0
+
+    def _step(self, tokens: Any, states: list[Any], seen: Any, t: Any, settings: dict[str, Any]) -> tuple[Any, ...]:
+        """Draws token t of every row: tokens, states and seen as they are then, and the tokens' log-probabilities."""
+        logits, states = self.logits(tokens, states)
+        tokens = next_token(logits + self.never, seen=seen, step=tf.cast(t, tf.int64), **settings)
+        seen |= tf.one_hot(tokens, self.model.vocabulary_size, on_value=True, off_value=False)
+        return tokens, states, seen, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
+
+    def logits(self, tokens: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """Of the tokens after these, (batch, vocabulary) float32, and the states."""
+        logits, states = self.model(tokens[:, None], initial_state=states, return_state=True)
+        return tf.cast(logits[:, 0], tf.float32), states
+
+    def texts_of(self, token_ids: Any, counts: Any) -> Any:
+        """The texts (batch,) of the first `counts` tokens of each row."""
+        kept = tf.ragged.boolean_mask(token_ids, tf.sequence_mask(counts, tf.shape(token_ids)[1]))
+        return _stop_strings.well_formed(self.model.tokenizer.detokenize(kept))
+
+    def _text_of_tokens(self, token_ids: Any) -> Any:
+        return _stop_strings.well_formed(self.model.tokenizer.detokenize(token_ids))
+
+    def cut(self, token_ids: Any, counts: Any, stop: Any, any_stop: Any) -> tuple[Any, Any]:
+        """The texts before their stop strings, and how many tokens lie within."""
+        text = self.texts_of(token_ids, counts)
+
+        def at_stop() -> Any:
+            before, stopped = _stop_strings.before(text, stop)
+            some = _stop_strings.tokens_before(before, lambda counts: self.texts_of(token_ids, counts), counts)
+            return before, tf.where(stopped, some, counts)
+
+        return tf.cond(any_stop, at_stop, lambda: (text, counts))
 
     def _read(self, prompt_ids: Any) -> tuple[Any, list[Any]]:
         """Each prompt's last token (or the start token), and the states after all before it, in chunks."""
@@ -176,31 +208,16 @@ class Decoder:
         return tf.gather(token_ids, lengths, batch_dims=1), states
 
 
-def _strings(value: Any, name: str) -> list[str]:
-    values = list(value) if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) else [value]
-    for v in values:
-        if not isinstance(v, str):
-            raise TypeError(f"{name}: expected a string or a list of strings; received {type(v).__name__} {v!r}")
-    return values
+def compiled(function: Any, inputs: list[Any]) -> Any:
+    """With its signature given it is traced once, whatever the lengths."""
+    return tf.function(function, inputs, autograph=False)
 
 
-def _row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[[np.ndarray], Any], expected: str) -> np.ndarray:
-    try:
-        given = np.asarray(value)
-        if np.dtype(dtype).kind == "i" and given.size and given.dtype.kind not in "iu":
-            raise ValueError("not an integer")
-        values = np.broadcast_to(given.astype(dtype), (rows,))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}") from error
-    if not np.all(is_valid(values)):
-        raise ValueError(f"{name}: expected {expected}; received {value!r}")
-    return values
-
-
-def _row_strings(name: str, value: Any, rows: int) -> list[str]:
-    values = _strings(value, name)
-    if isinstance(value, str):
-        return values * rows
-    if len(values) != rows:
-        raise ValueError(f"{name}: expected a string, or one a prompt ({rows}); received {len(values)}")
-    return values
+def _never_drawn(tokenizer: Any, vocabulary_size: int) -> np.ndarray:
+    """(vocabulary,) −∞ for the unknown token, and for a start token that no text has: one that does not come back from its
+    own text. A newline does, and so does "<eos>" of a tokenizer that finds it in texts."""
+    never, start = np.zeros(vocabulary_size, "float32"), tokenizer.start_token_id
+    with tf.init_scope():
+        comes_back = tokenizer.tokenize(tokenizer.detokenize([start])).numpy().tolist() == [start]
+    never[[tokenizer.unknown_token_id, *([] if comes_back else [start])]] = -np.inf
+    return never

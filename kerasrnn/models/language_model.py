@@ -1,19 +1,27 @@
 """The recurrent language model: token ids in, logits of the next token out."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping
 from typing import Any
 
 import kerasrnn.tokenizers  # noqa: F401  (a saved model names its tokenizer)
 from kerasrnn._backend import keras, tf
-from kerasrnn.layers import RNN
+from kerasrnn.layers import RNN, EmbeddingDropout, LockedDropout, TemporalActivityRegularization
 from kerasrnn.metrics import Perplexity
-from kerasrnn.models.decoding import Decoder
+from kerasrnn.models.segments import run_with_resets, token_ids_and_resets
+from kerasrnn.models.stateful_training import StatefulTraining
+from kerasrnn.models.text_methods import TextMethods
+from kerasrnn.models.vocabulary import vocabulary_size_of, within_vocabulary
 
 ops = keras.ops
+_OF_AWD_LSTM = (
+    "input_dropout", "output_dropout", "embedding_dropout", "locked_dropout", "weight_drop", "activity_regularization",
+    "temporal_activity_regularization",
+)  # fmt: skip
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
-class LanguageModel(keras.Model):
+class LanguageModel(TextMethods, StatefulTraining):
     """A recurrent language model (Mikolov et al., 2010): embedding, a stack of cells over time, logits.
 
         x_t = embedding(token_t)                       or the one-hot vector of token_t
@@ -27,11 +35,22 @@ class LanguageModel(keras.Model):
         embedding: the embedding's width; by default the first cell's units (with `tie_embeddings`, the last cell's
             output size); "one_hot" for the book's input.
         dropout: share of the embedding and of each layer's outputs dropped in training.
+        input_dropout: that share for the embedding, if it is another.
+        output_dropout: that share for the last layer's outputs, if it is another.
+        embedding_dropout: share of the vocabulary whose embeddings are dropped: `kerasrnn.layers.EmbeddingDropout`.
+        locked_dropout: whether dropout leaves out the same features at all steps: `kerasrnn.layers.LockedDropout`.
+        weight_drop: share of each recurrent kernel dropped in training: see `kerasrnn.layers.RNN`.
+        activity_regularization: alpha, the weight of `kerasrnn.layers.TemporalActivityRegularization`'s first penalty.
+        temporal_activity_regularization: beta, the weight of its second.
         tie_embeddings: whether the output layer is the embedding transposed, plus a bias (Press and Wolf, 2017).
+        stateful: whether each batch of `fit` goes on from the states after the one before, cut from the gradient, and
+            so of `evaluate`, with states of its own: for contiguous streams, all batches of one size. Each epoch and
+            each evaluation begins anew; `predict`, calls and text carry nothing. See `carried_states`.
         **kwargs: as in `keras.Model`.
 
     Call arguments:
-        token_ids: (batch, time) integers in [0, vocabulary_size).
+        token_ids: (batch, time) integers in [0, vocabulary_size); or a dictionary of "token_ids" and "resets",
+            (batch, time) booleans, True where a document begins, and so the states do.
         initial_state: states as returned with `return_state`; zeros by default.
         mask: (batch, time) booleans; a masked step leaves the states as they were.
         return_state: whether to return the last states too.
@@ -58,6 +77,7 @@ class LanguageModel(keras.Model):
 
     References:
         Mikolov, T. et al. (2010). Recurrent neural network based language model. Interspeech.
+        Merity, S., Keskar, N. and Socher, R. (2018). Regularizing and optimizing LSTM language models. arXiv:1708.02182.
         Press, O. and Wolf, L. (2017). Using the output embedding to improve language models. arXiv:1608.05859.
     """
 
@@ -69,6 +89,14 @@ class LanguageModel(keras.Model):
         embedding: int | str | None = None,
         dropout: float = 0.0,
         tie_embeddings: bool = False,
+        stateful: bool = False,
+        input_dropout: float | None = None,
+        output_dropout: float | None = None,
+        embedding_dropout: float = 0.0,
+        locked_dropout: bool = False,
+        weight_drop: float = 0.0,
+        activity_regularization: float = 0.0,
+        temporal_activity_regularization: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -77,17 +105,41 @@ class LanguageModel(keras.Model):
         self.tokenizer = tokenizer
         self.embedding = embedding
         self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.output_dropout = output_dropout
+        self.embedding_dropout = embedding_dropout
+        self.locked_dropout = locked_dropout
+        self.weight_drop = weight_drop
+        self.activity_regularization = activity_regularization
+        self.temporal_activity_regularization = temporal_activity_regularization
         self.tie_embeddings = tie_embeddings
-        self.vocabulary_size = _vocabulary_size(tokenizer, vocabulary_size)
+        self.vocabulary_size = vocabulary_size_of(tokenizer, vocabulary_size)
         if not self.cells:
             raise ValueError("cells: expected a cell or a list of at least one; received an empty list")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected a share in [0, 1); received {dropout}")
+        for name in ("dropout", "input_dropout", "output_dropout"):
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)}")
         self.recurrent_layers = [
-            RNN(cell, return_sequences=True, return_state=True, dtype=self.dtype_policy, name=f"rnn_{i}")
+            RNN(
+                cell, return_sequences=True, return_state=True, weight_drop=weight_drop, dtype=self.dtype_policy,
+                name=f"rnn_{i}",
+            )  # fmt: skip
             for i, cell in enumerate(self.cells)
         ]
-        self.dropout_layers = [keras.layers.Dropout(dropout, dtype=self.dtype_policy) for _ in range(len(self.cells) + 1)]
+        rates = [dropout] * (len(self.cells) + 1)
+        rates[0] = dropout if input_dropout is None else input_dropout
+        rates[-1] = dropout if output_dropout is None else output_dropout
+        dropout_of = LockedDropout if locked_dropout else keras.layers.Dropout
+        self.dropout_layers = [dropout_of(rate, dtype=self.dtype_policy) for rate in rates]
+        self.embedding_dropout_layer = self.activity_layer = None
+        if embedding_dropout:
+            self.embedding_dropout_layer = EmbeddingDropout(
+                embedding_dropout, self.vocabulary_size, dtype=self.dtype_policy, name="embedding_dropout"
+            )
+        if activity_regularization or temporal_activity_regularization:
+            self.activity_layer = TemporalActivityRegularization(
+                activity_regularization, temporal_activity_regularization, dtype=self.dtype_policy, name="activity"
+            )
         self.embedding_layer = None
         if embedding != "one_hot":
             self.embedding_layer = keras.layers.ReversibleEmbedding(
@@ -99,6 +151,8 @@ class LanguageModel(keras.Model):
         if not tie_embeddings:
             self.output_layer = keras.layers.Dense(self.vocabulary_size, dtype=self.dtype_policy, name="logits")
         self.build((None, None))
+        if stateful:
+            self._make_carried_states(self.state_names, self.get_initial_state)
 
     def _embedding_width(self) -> int:
         width, last = self.embedding, self.cells[-1].output_size
@@ -134,37 +188,51 @@ class LanguageModel(keras.Model):
         self, token_ids: Any, initial_state: Any = None, mask: Any = None, return_state: bool = False,
         training: bool = False,
     ) -> Any:  # fmt: skip
-        token_ids = self._checked(ops.convert_to_tensor(token_ids))
+        token_ids, resets = token_ids_and_resets(token_ids)
+        if isinstance(mask, Mapping):  # Keras's own, of what it finds on each input
+            mask = mask["token_ids"]
+        carried = self._carried if initial_state is None else None
+        if carried is not None:
+            token_ids, initial_state = carried.before(token_ids)
+        token_ids = within_vocabulary(token_ids, self.vocabulary_size)
         if self.embedding_layer is None:
             x = ops.one_hot(token_ids, self.vocabulary_size, dtype=self.compute_dtype)
         else:
             x = self.embedding_layer(token_ids)
+        if self.embedding_dropout_layer is not None:
+            x = self.embedding_dropout_layer(x, token_ids, training=training)
         x = self.dropout_layers[0](x, training=training)
-        remaining, states = list(initial_state) if initial_state is not None else None, []
-        for layer, dropout in zip(self.recurrent_layers, self.dropout_layers[1:]):
-            count = len(layer.state_size)
-            given, remaining = (None, None) if remaining is None else (remaining[:count], remaining[count:])
-            x, *layer_states = layer(x, initial_state=given, mask=mask, training=training)
-            x = dropout(x, training=training)
-            states.extend(layer_states)
+        if resets is None:
+            x, states = self._run(x, initial_state, mask, training)
+        else:
+            initial = self.get_initial_state(tf.shape(token_ids)[0])
+            begin = initial if initial_state is None else list(initial_state)
+            run = functools.partial(self._run, training=training)
+            x, states = run_with_resets(run, x, begin, initial, resets, mask)
+        if carried is not None:
+            carried.after(states)
+        outputs, x = x, self.dropout_layers[-1](x, training=training)
+        if self.activity_layer is not None:
+            x = self.activity_layer(x, outputs, mask=mask, training=training)
         logits = self.output_layer(x) if self.output_layer is not None else self._tied_logits(x)
         if self.compute_dtype in ("float16", "bfloat16"):
             logits = ops.cast(logits, "float32")
         return (logits, states) if return_state else logits
 
+    def _run(self, x: Any, initial_state: Any, mask: Any, training: bool) -> tuple[Any, list[Any]]:
+        """The recurrent layers over time, with what is dropped between them."""
+        remaining, states = list(initial_state) if initial_state is not None else None, []
+        for i, layer in enumerate(self.recurrent_layers):
+            if i:
+                x = self.dropout_layers[i](x, training=training)
+            count = len(layer.state_size)
+            given, remaining = (None, None) if remaining is None else (remaining[:count], remaining[count:])
+            x, *layer_states = layer(x, initial_state=given, mask=mask, training=training)
+            states.extend(layer_states)
+        return x, states
+
     def _tied_logits(self, x: Any) -> Any:
         return self.embedding_layer(x, reverse=True) + ops.cast(self.output_bias, x.dtype)
-
-    def _checked(self, token_ids: Any) -> Any:
-        if tf.executing_eagerly() and tf.size(token_ids) > 0:
-            low, high = int(tf.reduce_min(token_ids)), int(tf.reduce_max(token_ids))
-            if low < 0 or high >= self.vocabulary_size:
-                raise ValueError(
-                    f"token_ids: expected values in [0, {self.vocabulary_size}), the vocabulary; received "
-                    f"{low if low < 0 else high}. Tokenize with the tokenizer that the model was made for."
-                )
-        # In a graph this gather fails instead, where an embedding would take −1 for its last row.
-        return tf.gather(tf.range(self.vocabulary_size), token_ids)
 
     @property
     def state_names(self) -> list[str]:
@@ -191,57 +259,6 @@ class LanguageModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def generate(
-        self,
-        prompt: str | Sequence[str] = "",
-        max_new_tokens: int = 100,
-        temperature: Any = 1.0,
-        top_k: Any = 0,
-        top_p: Any = 1.0,
-        min_p: Any = 0.0,
-        repetition_penalty: Any = 1.0,
-        stop: str | Sequence[str] = "",
-        seed: Any = None,
-    ) -> Any:
-        """Writes on from a prompt, by default with the model's own probabilities.
-
-        Args:
-            prompt: a string, or a list of strings; may be empty, and hold characters that are unknown.
-            max_new_tokens: how many tokens to write, at least 1.
-            temperature: the logits are divided by it; 0 always takes the most likely token.
-            top_k: draw from the k most likely tokens; 0 for all.
-            top_p: draw from the fewest tokens whose probabilities reach p, in (0, 1]; 1 for all.
-            min_p: draw from tokens at least this share as likely as the most likely one, in [0, 1]; 0 for all.
-            repetition_penalty: above 1, tokens of the prompt and of the text so far become less likely; 1 is off.
-            stop: the text ends before this string; "" for no such string.
-            seed: the same seed writes the same text, in exported models too; None draws a new one.
-            (All but the first two may be lists, one value a prompt.)
-
-        Returns:
-            The continuation without the prompt: a string for a string, a list of strings for a list.
-
-        Raises:
-            ValueError: an argument outside its range, or the model has no tokenizer.
-        """
-        return self._decoder.generate(
-            prompt, max_new_tokens, stop, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-            repetition_penalty=repetition_penalty, seed=seed,
-        )  # fmt: skip
-
-    def score(self, text: str | Sequence[str], num_steps: int = 1024, verbose: bool = False) -> tuple[Any, Any]:
-        """The log-likelihood of text, its first token included, in chunks that carry the states.
-
-        Args:
-            text: a string, or a list of strings.
-            num_steps: tokens a chunk; bounds the memory, and does not change the result.
-            verbose: whether to show a progress bar.
-
-        Returns:
-            (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for a
-            string, arrays for a list. exp(−log_likelihood / num_tokens) is the perplexity.
-        """
-        return self._decoder.score(text, num_steps, verbose)
-
     def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
         """Writes the model for inference, verified to compute the same: see `kerasrnn.export`.
 
@@ -262,24 +279,6 @@ class LanguageModel(keras.Model):
             raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")
         return writers[format](self, filepath, verbose=bool(verbose), **kwargs)
 
-    def text_functions(self) -> dict[str, Any]:
-        """For exporters: the graphs behind `generate` and `score`, each a function of (batch,) tensors and its inputs."""
-        if self.tokenizer is None:
-            return {}
-        decoder = self._decoder
-        return {
-            "generate": (decoder.generate_strings, decoder.inputs["generate"]),
-            "score": (decoder.score_strings, decoder.inputs["score"]),
-        }
-
-    @property
-    def _decoder(self) -> Decoder:
-        if self.tokenizer is None:
-            raise ValueError("this model has no tokenizer; give LanguageModel(tokenizer=…) to use text")
-        if "_text_decoder" not in self.__dict__:
-            self.__dict__["_text_decoder"] = Decoder(self)  # past Keras's tracking: it is no part of the model
-        return self.__dict__["_text_decoder"]
-
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
@@ -289,6 +288,7 @@ class LanguageModel(keras.Model):
             "embedding": self.embedding,
             "dropout": self.dropout,
             "tie_embeddings": self.tie_embeddings,
+            **{name: getattr(self, name) for name in ("stateful", *_OF_AWD_LSTM)},
         }
 
     @classmethod
@@ -297,14 +297,3 @@ class LanguageModel(keras.Model):
         for name in ("cells", "tokenizer"):
             config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
         return cls(**config)
-
-
-def _vocabulary_size(tokenizer: Any, vocabulary_size: int | None) -> int:
-    if (tokenizer is None) == (vocabulary_size is None):
-        given = "neither" if tokenizer is None else "both"
-        raise ValueError(f"expected either tokenizer or vocabulary_size; received {given}")
-    if tokenizer is not None:
-        return tokenizer.vocabulary_size()
-    if isinstance(vocabulary_size, bool) or not hasattr(vocabulary_size, "__index__") or vocabulary_size < 1:
-        raise ValueError(f"vocabulary_size: expected a positive integer; received {vocabulary_size!r}")
-    return int(vocabulary_size)

@@ -7,7 +7,7 @@ from typing import BinaryIO, NoReturn
 
 import numpy as np
 
-from kerasrnn.ngram._files import write_whole
+from kerasrnn._files import write_stream
 from kerasrnn.ngram._interpolation import Interpolation
 from kerasrnn.ngram._trie import Trie
 
@@ -47,7 +47,7 @@ def write(path: str | os.PathLike[str], model: Interpolation, names: list[str]) 
     def lines(file: BinaryIO) -> None:
         file.writelines(line.encode() for line in _lines(model.trie, probabilities, rests, names))
 
-    write_whole(path, lines)
+    write_stream(path, lines)
 
 
 def _lines(trie: Trie, probabilities: list[np.ndarray], rests: list[np.ndarray], names: list[str]) -> Iterator[str]:

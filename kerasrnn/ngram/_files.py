@@ -2,16 +2,14 @@
 
 import json
 import os
-import uuid
 import zipfile
 import zlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from kerasrnn._backend import keras
+from kerasrnn._files import write_stream
 from kerasrnn.ngram._counts import Counts
 from kerasrnn.ngram._trie import Trie
 
@@ -21,20 +19,6 @@ VERSION = 1
 _DAMAGED = (
     ValueError, KeyError, TypeError, EOFError, AttributeError, OSError, NotImplementedError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
-
-
-def write_whole(path: str | os.PathLike[str], write: Callable[[BinaryIO], Any]) -> None:
-    """Writes a file beside `path` and gives it that name once it is on the disk."""
-    target = Path(path)
-    beside = target.with_name(f".incomplete.{uuid.uuid4().hex}.{target.name}")
-    try:
-        with beside.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def save(path: str | os.PathLike[str], class_name: str, config: dict[str, Any], tokenizer: Any, counts: Counts) -> None:
@@ -49,7 +33,7 @@ def save(path: str | os.PathLike[str], class_name: str, config: dict[str, Any], 
     arrays = {"header": np.frombuffer(json.dumps(header).encode(), "uint8")}
     arrays |= {f"keys_{length}": trie.keys[length] for length in range(2, trie.order + 1)}
     arrays |= {f"counts_{length}": counts.counts[length] for length in range(trie.order + 1)}
-    write_whole(path, lambda file: np.savez_compressed(file, **arrays))
+    write_stream(path, lambda file: np.savez_compressed(file, **arrays))
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -18,8 +18,8 @@ class ByteTokenizer(Tokenizer):
 
     The vocabulary is fixed: bytes below 128 are named by the characters that they are, the others `<0x80>` to `<0xFF>`.
     No byte is unknown, and `tokenize` never makes the unknown token's id, 256; generation, which never draws the unknown
-    token, thus draws any byte. `detokenize` writes U+FFFD for it. `detokenize(tokenize(x)) == x` for all bytes, valid
-    UTF-8 or not.
+    token, thus draws any byte, and has U+FFFD for those that make no UTF-8. `detokenize` writes U+FFFD for the unknown
+    token. `detokenize(tokenize(x)) == x` for all bytes, valid UTF-8 or not.
 
     Args:
         start_token: The name of the byte that every text is taken to follow.

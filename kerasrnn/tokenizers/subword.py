@@ -1,14 +1,15 @@
 import base64
+import hashlib
 import binascii
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.tokenizers._inputs import texts
+from kerasrnn.tokenizers._split import well_formed
 from kerasrnn.tokenizers._subword_training import sentencepiece_package, train
 from kerasrnn.tokenizers.tokenizer import Tokenizer
 
-_UTF8 = "[\\x00-\\x{d7ff}\\x{e000}-\\x{10ffff}]*"
 _NORMALIZATIONS = (None, "nfkc", "nmt_nfkc", "nfkc_cf", "nmt_nfkc_cf")
 
 
@@ -22,7 +23,8 @@ class SubwordTokenizer(Tokenizer):
 
     `adapt` learns with the package sentencepiece; `tokenize` and `detokenize` are the operations of tensorflow-text, eagerly
     and in graphs. Both come with `pip install 'kerasrnn[subword]'`. A process that loads a graph with these operations in it
-    must `import tensorflow_text` first. Invalid UTF-8 counts as U+FFFD.
+    must `import tensorflow_text` first, or load its library `_sentencepiece_tokenizer.so`; TensorFlow Serving has them.
+    Invalid UTF-8 counts as U+FFFD.
 
     `detokenize(tokenize(x)) == x` holds for all well-formed text without "▁" (U+2581, SentencePiece's own sign of a
     space, which comes back as a space), as long as `byte_fallback` is on and `normalization` off.
@@ -169,6 +171,11 @@ class SubwordTokenizer(Tokenizer):
         """Returns all that another implementation must know, as plain JSON types: the model is in base64."""
         return {**super().specification(), "vocabulary": self.get_vocabulary()}
 
+    def resources(self) -> list[tf.Module]:
+        """Returns what graphs with this tokenizer in them use and a `tf.Module` that is saved with them must hold."""
+        self._require_vocabulary()
+        return [self._tensorflow_text()]
+
     def _set_model(self, model: bytes) -> None:
         processor = sentencepiece_package().SentencePieceProcessor()
         try:
@@ -212,11 +219,12 @@ class SubwordTokenizer(Tokenizer):
             # Outside of the graph that first uses it: others use it too.
             with tf.init_scope():
                 self._operations = tensorflow_text.SentencepieceTokenizer(model=self._model)
+                self._operations._model_resource = _SharedModel(self._model)
         return self._operations
 
     def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         # SentencePiece alone would make another number of U+FFFD of what is no UTF-8 than Python does.
-        return self._tensorflow_text().tokenize(_well_formed(texts))
+        return self._tensorflow_text().tokenize(well_formed(texts))
 
     def _detokenize(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
         return self._tensorflow_text().detokenize(token_ids.with_values(tf.cast(token_ids.values, tf.int32)))
@@ -233,12 +241,22 @@ class SubwordTokenizer(Tokenizer):
         return spans[::-1]
 
 
-def _well_formed(texts: tf.Tensor) -> tf.Tensor:
-    return tf.cond(
-        tf.reduce_all(tf.strings.regex_full_match(texts, _UTF8)),
-        lambda: tf.identity(texts),  # the check costs a third of the conversion
-        lambda: tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace"),
-    )
+class _SharedModel(tf.saved_model.experimental.TrackableResource):
+    """A model that TensorFlow holds under a name: tensorflow-text's own is gone after `keras.utils.set_random_seed`.
+
+    The name tells the contents, so that those who share it have the same model.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        self._model = model
+        super().__init__()
+        _ = self.resource_handle  # made when first asked for, which must be outside of graphs
+
+    def _create_resource(self) -> tf.Tensor:
+        from tensorflow_text.python.ops.sentencepiece_tokenizer import gen_sentencepiece_tokenizer
+
+        name = hashlib.sha256(self._model).hexdigest()
+        return gen_sentencepiece_tokenizer.sentencepiece_op(model=self._model, shared_name=name)
 
 
 def _model_bytes(model: bytes | str) -> bytes:

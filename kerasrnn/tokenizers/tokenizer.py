@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.tokenizers._files import read_json, write_json
+from kerasrnn._files import read_json, write_json
 from kerasrnn.tokenizers._inputs import integer_tensor, string_tensor, text_of
 
 

@@ -1,13 +1,17 @@
 """Around `model.fit`: callbacks, each usable by itself, and `train`, a whole run in a folder."""
 
+from kerasrnn._text_quality import TextQuality, evaluate_text
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
+from kerasrnn.training.continuous_cache import ContinuousCache, continuous_cache
 from kerasrnn.training.corpus_files import read_corpus
 from kerasrnn.training.curves import Curves, draw_curves, read_history
+from kerasrnn.training.dynamic_evaluation import DynamicEvaluation, dynamic_evaluation
 from kerasrnn.training.epoch_callback import EpochCallback
+from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
 from kerasrnn.training.epoch_windows import epoch_windows
-from kerasrnn.training.evaluate_text import TextQuality, evaluate_text
+from kerasrnn.training.nt_asgd import NonMonotonicASGD
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run import Result, train
 from kerasrnn.training.run_folder import RunFolder
@@ -16,13 +20,18 @@ from kerasrnn.training.settings import Settings
 from kerasrnn.training.stop_at_nan import StopAtNaN
 from kerasrnn.training.stop_on_interrupt import StopOnInterrupt
 from kerasrnn.training.time_limit import TimeLimit
+from kerasrnn.training.variable_length_rate import VariableLengthRate
 
 __all__ = [
     "Backup",
     "BestModel",
+    "ContinuousCache",
     "Curves",
+    "DynamicEvaluation",
     "EpochCallback",
+    "EpochSeconds",
     "EpochSeed",
+    "NonMonotonicASGD",
     "ProgressBar",
     "Result",
     "RunFolder",
@@ -32,7 +41,10 @@ __all__ = [
     "StopOnInterrupt",
     "TextQuality",
     "TimeLimit",
+    "VariableLengthRate",
+    "continuous_cache",
     "draw_curves",
+    "dynamic_evaluation",
     "epoch_windows",
     "evaluate_text",
     "read_corpus",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasrnn._backend import keras
-from kerasrnn.training._files import write_whole
+from kerasrnn._files import write_whole
 
 
 class BestModel(keras.callbacks.Callback):

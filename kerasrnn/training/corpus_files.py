@@ -1,23 +1,35 @@
-"""A run's corpus, by name or from files, and the checksum to know it by."""
+"""A run's corpus, by name, from files or from a folder, and the checksum to know it by."""
 
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kerasrnn.data import Corpus, load_corpus
+from kerasrnn.data import Corpus, load_corpus, published
+
+_BUILT_IN = ("moby_dick", "time_machine", "tiny_shakespeare")
+_OWN_PARTS = (("train.txt",), ("valid.txt", "validation.txt", "val.txt", "dev.txt"), ("test.txt",))
+_SHOWN = 10
 
 
 def read_corpus(names: str | Sequence[str]) -> Corpus:
-    """Reads a corpus by its name, or from text files.
+    """Reads a corpus by its name, from text files, or from a folder in a layout that it knows.
+
+    | folder | read as |
+    | --- | --- |
+    | ptb.train.txt, ptb.valid.txt, ptb.test.txt | `"ptb"`, see `kerasrnn.data.load_corpus` |
+    | wiki.train.tokens, wiki.valid.tokens, wiki.test.tokens | `"wikitext2"` |
+    | text8 or enwik8 | the corpus of that name, in its usual parts |
+    | train.txt, valid.txt (or validation.txt, val.txt, dev.txt) and perhaps test.txt | these parts, named as the folder |
 
     Args:
-        names: A name that `kerasrnn.data.load_corpus` knows, or the path of a text file, or several paths. Where a
-            file has such a name, the file is read.
+        names: A name that `kerasrnn.data.load_corpus` knows, or the path of a folder or a text file, or several paths of
+            text files. Where a file or such a folder has a corpus's name, that is read.
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If there is neither a file nor a corpus of that name, or a file is empty or not UTF-8.
+        ValueError: If there is neither a file nor a corpus of that name, a file is empty or not UTF-8, or a folder has
+            another layout; the message then lists what is there.
 
     Example:
 
@@ -25,12 +37,12 @@ def read_corpus(names: str | Sequence[str]) -> Corpus:
     'moby_dick'
     """
     names = listed(names)
-    if len(names) == 1 and looks_like_a_name(names[0]):
-        try:
-            return load_corpus(names[0])
-        except ValueError as error:
-            raise ValueError(f"{names[0]!r} is no file in {os.getcwd()!r}, and as a corpus: {error}") from error
-    return Corpus.from_files(names, name=", ".join(Path(name).name for name in names))
+    if len(names) != 1:
+        return _from_files(names)
+    name, path = names[0], Path(names[0])
+    if looks_like_a_name(name):
+        return read_name(name)
+    return read_folder(path) if path.is_dir() or published.recognise(path) else _from_files(names)
 
 
 def listed(names: str | Sequence[str]) -> list[str]:
@@ -40,7 +52,58 @@ def listed(names: str | Sequence[str]) -> list[str]:
 
 def looks_like_a_name(name: str) -> bool:
     """Whether it is the name of a corpus rather than a path."""
-    return name.isidentifier() and not Path(name).is_file()
+    path = Path(name)
+    if not name.isidentifier() or path.is_file():
+        return False
+    known = name in (*_BUILT_IN, *published.NAMES)
+    return not path.is_dir() or (known and not is_corpus_folder(path))
+
+
+def is_corpus_folder(path: Path) -> bool:
+    """Whether it is a folder in one of the layouts."""
+    return path.is_dir() and (published.recognise(path) is not None or all(_own_parts(path)[:2]))
+
+
+def read_name(name: str, splits: tuple[float, float, float] | None = None) -> Corpus:
+    """Loads a corpus by its name, which is no file's or folder's."""
+    if name in published.NAMES and not os.environ.get("KERASRNN_DATA"):
+        raise ValueError(
+            f"{name!r} is no file or folder in {os.getcwd()!r}, and the corpus of that name is not downloaded. Name the "
+            f"folder that holds its files; or keep it as <folder>/{name}, and set the environment variable KERASRNN_DATA "
+            "to that folder."
+        )
+    try:
+        return load_corpus(name, splits)
+    except ValueError as error:
+        raise ValueError(f"{name!r} is no file or folder in {os.getcwd()!r}, and as a corpus: {error}") from error
+
+
+def read_folder(path: Path, splits: tuple[float, float, float] | None = None) -> Corpus:
+    """Reads a folder in one of the layouts, as `read_corpus` does.
+
+    Args:
+        path: The folder.
+        splits: Other shares than the usual ones, for text8 and enwik8 only.
+    """
+    if known := published.recognise(path):
+        return load_corpus(known, splits, path)
+    train, validation, test = _own_parts(path)
+    if not (train and validation):
+        raise ValueError(
+            f"{str(path)!r} must be a folder that holds {'; or '.join(published.LAYOUTS)}; or train.txt and valid.txt "
+            f"(and test.txt), but holds {_content(path)}. Rename its files so, or name them one by one."
+        )
+    if splits is not None:
+        raise ValueError(f"splits must be left out for {str(path)!r}, which has its parts in files, but are {splits}.")
+    return Corpus.from_splits(train, validation, test, name=path.resolve().name)
+
+
+def origin(names: Sequence[str], corpus: Corpus) -> str:
+    """What a corpus is and where it comes from, to be shown: a folder is said to be recognised."""
+    where = ", ".join(map(str, names))
+    if len(names) == 1 and not looks_like_a_name(names[0]) and Path(names[0]).is_dir():
+        return f"{corpus.name}, recognised in {where}"
+    return str(corpus.name)
 
 
 def checksum(corpus: Corpus) -> str:
@@ -49,3 +112,18 @@ def checksum(corpus: Corpus) -> str:
     for text in (corpus.train, corpus.validation, corpus.test):
         digest.update(text.encode())
     return digest.hexdigest()
+
+
+def _from_files(names: Sequence[str]) -> Corpus:
+    return Corpus.from_files(names, name=", ".join(Path(name).name for name in names))
+
+
+def _own_parts(folder: Path) -> list[list[Path]]:
+    return [[folder / name for name in names if (folder / name).is_file()][:1] for names in _OWN_PARTS]
+
+
+def _content(folder: Path) -> str:
+    names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
+    if not names:
+        return "nothing"
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else "")

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasrnn.training._files import write_whole
+from kerasrnn._files import write_whole
 from kerasrnn.training.epoch_callback import EpochCallback
 
 # What to draw, the best choice first, with the axis's label.

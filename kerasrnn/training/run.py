@@ -9,13 +9,14 @@ from rich.console import Console
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.data import language_model_dataset
-from kerasrnn.tokenizers import CharTokenizer
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
-from kerasrnn.training.corpus_files import listed, read_corpus
+from kerasrnn.training.corpus_files import listed, origin, read_corpus
 from kerasrnn.training.curves import Curves
+from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
 from kerasrnn.training.epoch_windows import epoch_windows
+from kerasrnn.training.new_tokenizer import adapt, token_ids_of
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run_folder import RunFolder
 from kerasrnn.training.sample_text import SampleText
@@ -23,6 +24,8 @@ from kerasrnn.training.settings import Settings
 from kerasrnn.training.stop_at_nan import StopAtNaN
 from kerasrnn.training.stop_on_interrupt import StopOnInterrupt
 from kerasrnn.training.time_limit import TimeLimit
+
+_SAMPLE = 200  # characters, about
 
 
 @dataclass(frozen=True)
@@ -48,21 +51,23 @@ def train(
     prompt: str | None = "",
     callbacks: Sequence[keras.callbacks.Callback] = (),
     console: Console | None = None,
+    command: str | None = None,
 ) -> Result:
-    """Trains a character language model, or goes on after the last complete epoch of the run in the folder.
+    """Trains a language model, or goes on after the last complete epoch of the run in the folder.
 
     A training that is broken off and repeated gives the weights of one without a break: the optimizer's state and
     place in the schedule come from the backup, and windows and dropout of an epoch depend on the seed and the epoch
     alone. Ctrl-C ends it cleanly, with the best weights saved. See `RunFolder` for what the folder holds.
 
     Args:
-        corpus: A corpus's name, or paths of text files: see `read_corpus`.
+        corpus: A corpus's name, a folder, or paths of text files: see `read_corpus`.
         folder: The run's folder, new or one to go on with.
         settings: The hyperparameters; the defaults where left out.
         max_minutes: How long to train at most, this time.
         prompt: What the sample after each epoch goes on from; None for no samples.
         callbacks: Further callbacks for `fit`.
         console: Where to show progress; the standard output by default.
+        command: The command line to note in the run's config.json.
 
     Returns:
         How it ended.
@@ -87,35 +92,43 @@ def train(
     settings, console = settings or Settings(), console or Console()
     names = listed(corpus)
     texts = read_corpus(names)
-    tokenizer = CharTokenizer()
-    tokenizer.adapt(texts.train)
-    token_ids = tokenizer.tokenize(texts.train).numpy()
+    # Before all else: it clears TensorFlow's caches, and with them what tensorflow-text holds of a subword tokenizer.
+    keras.utils.set_random_seed(settings.seed)
+    earlier = RunFolder.find(folder, names, texts, settings)
+    if earlier and earlier.tokenizer_path.exists():
+        tokenizer = earlier.load_tokenizer()
+    else:
+        tokenizer = settings.new_tokenizer(texts.name)
+        adapt(tokenizer, texts.train, console)
+    token_ids, validation_ids = (token_ids_of(tokenizer, part, console) for part in (texts.train, texts.validation))
     batch_size, num_steps = settings.batch_size, settings.num_steps
     try:
         steps_per_epoch = int(language_model_dataset(token_ids, None, batch_size, num_steps).cardinality())
-        validation = language_model_dataset(texts.validation, tokenizer, batch_size, num_steps, shuffle=False)
+        validation = language_model_dataset(validation_ids, None, batch_size, num_steps, shuffle=False)
     except ValueError as error:
         raise ValueError(
-            f"corpus {', '.join(names)} with {len(texts.train):,} characters to train on and {len(texts.validation):,} "
+            f"corpus {', '.join(names)} with {len(token_ids):,} tokens to train on and {len(validation_ids):,} "
             f"to validate on is too short: {error}"
         ) from error
-    keras.utils.set_random_seed(settings.seed)
-    model = settings.compiled_model(tokenizer, steps_per_epoch)
+    characters_per_token = len(texts.train) / len(token_ids)
+    model = settings.compiled_model(tokenizer, steps_per_epoch, characters_per_token)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 
-    run = RunFolder.prepare(folder, names, texts, settings, max_minutes=max_minutes, prompt=prompt)
-    tokenizer.save(run.tokenizer_path)
+    run = RunFolder.write(folder, names, texts, settings, model, max_minutes=max_minutes, prompt=prompt, command=command)
     backup = Backup(run.backup_path)
     first_epoch = backup.restore(model)
     console.print(
-        f"{texts.name}: {len(token_ids):,} characters to train on, {len(texts.validation):,} to validate on, "
-        f"{tokenizer.vocabulary_size()} tokens in the vocabulary\n"
+        f"{origin(names, texts)}: {len(token_ids):,} tokens to train on, {len(validation_ids):,} to validate on, "
+        f"{tokenizer.vocabulary_size():,} in the vocabulary ({settings.tokenizer}); "
+        f"{characters_per_token:.2f} characters a token\n"
         f"{settings.layers} × {settings.cell} of {settings.units} units, {model.count_params():,} parameters; "
         f"{settings.epochs} epochs of {steps_per_epoch:,} batches of {batch_size} × {num_steps} tokens",
         soft_wrap=True,
+        highlight=False,
     )
     if first_epoch:
         console.print(f"Going on after epoch {first_epoch}.")
+    sample = [] if prompt is None else [SampleText(prompt, math.ceil(_SAMPLE / characters_per_token), console=console)]
     progress = ProgressBar(batch_size * num_steps, console)
     try:
         model.fit(
@@ -133,10 +146,11 @@ def train(
                 EpochSeed(settings.seed),
                 *callbacks,
                 progress,
+                EpochSeconds(),
                 Curves(run.path),
                 BestModel(run.model_path, best=_loss_to_beat(run, validation)),
                 backup,
-                *([] if prompt is None else [SampleText(prompt, console=console)]),
+                *sample,
             ],
         )
     finally:

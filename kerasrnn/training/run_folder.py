@@ -5,19 +5,23 @@ import os
 import platform
 import zipfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kerasrnn import __version__
 from kerasrnn._backend import keras, tf
+from kerasrnn._files import write_whole
 from kerasrnn.data import Corpus
 from kerasrnn.models import LanguageModel
-from kerasrnn.training._files import write_whole
+from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification
 from kerasrnn.training.corpus_files import checksum, looks_like_a_name, read_corpus
 from kerasrnn.training.settings import Settings
 
 VERSION = 1
+_LARGE = ("vocabulary", "model", "aliases")  # of a tokenizer's specification: tokenizer.json has them
 
 
 class RunFolder:
@@ -25,7 +29,7 @@ class RunFolder:
 
     | file | what |
     | --- | --- |
-    | config.json | the corpus with its checksum, the settings, the versions |
+    | config.json | the corpus with its checksum, settings, tokenizer, versions, the command |
     | tokenizer.json | the vocabulary |
     | model.keras | the best model by validation loss |
     | history.csv, curves.png | the figures of all complete epochs |
@@ -39,6 +43,7 @@ class RunFolder:
         tokenizer_path, model_path, backup_path: What it holds.
         corpus_names: What `read_corpus` takes.
         checksum: The corpus's SHA-256.
+        parameters: How many the model has; None if the run does not say.
         settings: The run's `Settings`.
 
     Raises:
@@ -53,7 +58,9 @@ class RunFolder:
         self.backup_path = self.path / "backup"
         file = self.path / "config.json"
         if not file.is_file():
-            raise FileNotFoundError(f"{str(self.path)!r} must be a folder that kerasrnn train wrote, but has no config.json.")
+            raise FileNotFoundError(
+                f"{str(self.path)!r} must be a folder that kerasrnn train wrote, but has no config.json."
+            )
         try:
             config = json.loads(file.read_text(encoding="utf-8"))
             if config["version"] != VERSION:
@@ -61,23 +68,27 @@ class RunFolder:
             self.corpus_names: list[str] = config["corpus"]["names"]
             self.checksum: str = config["corpus"]["sha256"]
             self.settings = Settings(**config["settings"])
+            self._parts: list[int] | None = config["corpus"].get("parts")
+            self.parameters: int | None = config.get("model", {}).get("parameters")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{str(file)!r} does not describe a run that this kerasrnn can read: {str(error).rstrip('.')}. Train into a new folder."
             ) from error
 
     @classmethod
-    def prepare(
-        cls, path: str | os.PathLike[str], names: Sequence[str], corpus: Corpus, settings: Settings, **session: Any
-    ) -> "RunFolder":
-        """Creates the folder, or checks that the run in it can go on with this corpus and these settings.
+    def find(
+        cls, path: str | os.PathLike[str], names: Sequence[str], corpus: Corpus, settings: Settings
+    ) -> "RunFolder | None":
+        """Finds the run in a folder, checked to be one that can go on with this corpus and these settings.
 
         Args:
             path: The folder.
             names: What `read_corpus` made the corpus from.
             corpus: The corpus.
             settings: The settings.
-            **session: What else to note in config.json; it may differ from time to time.
+
+        Returns:
+            The run, or None if the folder is empty, or there is none yet.
 
         Raises:
             FileExistsError: If the folder holds something else.
@@ -85,31 +96,67 @@ class RunFolder:
         """
         path = Path(path)
         if (path / "config.json").exists():
-            cls(path)._check(names, corpus, settings)
-        elif path.exists() and not (path.is_dir() and not any(path.iterdir())):
+            run = cls(path)
+            run._check(names, corpus, settings)
+            return run
+        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise FileExistsError(f"{str(path)!r} must be a new folder or a run's, but holds something else. Name another.")
+        return None
+
+    @classmethod
+    def write(
+        cls,
+        path: str | os.PathLike[str],
+        names: Sequence[str],
+        corpus: Corpus,
+        settings: Settings,
+        model: LanguageModel,
+        **session: Any,
+    ) -> "RunFolder":
+        """Writes config.json and tokenizer.json, into a folder that `find` has seen.
+
+        Args:
+            path: The folder.
+            names: What `read_corpus` made the corpus from.
+            corpus: The corpus.
+            settings: The settings.
+            model: The model with its tokenizer.
+            **session: What else to note in config.json; it may differ from time to time.
+        """
+        specification = model.tokenizer.specification()
+        parts = [corpus.train, corpus.validation, corpus.test]
         config = {
             "version": VERSION,
             "corpus": {
                 "names": [name if looks_like_a_name(name) else os.path.abspath(name) for name in names],
-                "characters": len(corpus.train) + len(corpus.validation) + len(corpus.test),
+                "name": corpus.name,
+                "characters": sum(map(len, parts)),
+                "parts": [*map(len, parts)],
                 "sha256": checksum(corpus),
             },
             "settings": asdict(settings),
+            "tokenizer": {
+                **{name: value for name, value in specification.items() if name not in _LARGE},
+                "vocabulary_size": len(specification["vocabulary"]),
+            },
+            "model": {"parameters": model.count_params()},
             "session": session,
             "versions": {
                 "kerasrnn": __version__,
                 "keras": keras.__version__,
                 "tensorflow": tf.__version__,
+                "numpy": np.__version__,
                 "python": platform.python_version(),
             },
         }
-        write_whole(path / "config.json", lambda file: file.write_text(json.dumps(config, indent=1), encoding="utf-8"))
-        return cls(path)
+        write_whole(Path(path) / "config.json", lambda file: file.write_text(json.dumps(config, indent=1), encoding="utf-8"))
+        run = cls(path)
+        model.tokenizer.save(run.tokenizer_path)
+        return run
 
     def _check(self, names: Sequence[str], corpus: Corpus, settings: Settings) -> None:
         differences = settings.differences(self.settings)
-        if checksum(corpus) != self.checksum:
+        if self._differs(corpus):
             differences.insert(0, f"corpus: {', '.join(names)}, was {', '.join(self.corpus_names)} or its text has changed")
         if differences:
             raise ValueError(
@@ -117,8 +164,32 @@ class RunFolder:
                 f"({'; '.join(differences)}). Repeat the run's own values (epochs may be more), or name another folder."
             )
 
-    def load_model(self) -> LanguageModel:
+    def _differs(self, corpus: Corpus) -> bool:
+        parts = [len(corpus.train), len(corpus.validation), len(corpus.test)]
+        return checksum(corpus) != self.checksum or self._parts not in (None, parts)
+
+    def load_tokenizer(self) -> Tokenizer:
+        """Loads the run's tokenizer.
+
+        Raises:
+            FileNotFoundError: If none was saved yet.
+            ValueError: If its file is damaged.
+        """
+        if not self.tokenizer_path.is_file():
+            raise FileNotFoundError(f"{str(self.path)!r} holds no tokenizer.json: train into a new folder.")
+        try:
+            return tokenizer_from_specification(json.loads(self.tokenizer_path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise ValueError(
+                f"{str(self.tokenizer_path)!r} is damaged: {str(error).rstrip('.')}. Train into a new folder."
+            ) from error
+
+    def load_model(self, full_precision: bool = False) -> LanguageModel:
         """Loads the best model.
+
+        Args:
+            full_precision: Whether a model that was trained in mixed precision, whose weights are float32 all the same,
+                computes in float32 too, as exported models do.
 
         Raises:
             FileNotFoundError: If none was saved yet.
@@ -130,6 +201,10 @@ class RunFolder:
             model = keras.models.load_model(self.model_path, compile=False)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{str(self.model_path)!r} is damaged: {error}. Move it away, and train on.") from error
+        if full_precision and self.settings.mixed_precision:
+            trained = model
+            model = replace(self.settings, mixed_precision=None).compiled_model(trained.tokenizer, steps_per_epoch=1)
+            model.set_weights(trained.get_weights())
         model.compile()
         return model
 
@@ -141,9 +216,10 @@ class RunFolder:
             ValueError: If its text has changed.
         """
         corpus = read_corpus(self.corpus_names)
-        if checksum(corpus) != self.checksum:
+        if self._differs(corpus):
             raise ValueError(
                 f"The corpus of {str(self.path)!r}, {', '.join(self.corpus_names)}, is not the text that the run was "
-                f"trained on: its SHA-256 is {checksum(corpus)}, and was {self.checksum}. Bring that text back."
+                f"trained on, or its parts are others: its SHA-256 is {checksum(corpus)}, and was {self.checksum}. "
+                "Bring that text back."
             )
         return corpus

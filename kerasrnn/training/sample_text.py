@@ -58,4 +58,11 @@ class SampleText(EpochCallback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.epoch_is_complete:
             written = self.model.generate(self.prompt, **self.arguments)
-            self.console.print(Text.assemble((self.prompt, "dim"), (written, "italic"), "\n"), soft_wrap=True)
+            gap = between(self.prompt, getattr(self.model, "tokenizer", None))
+            self.console.print(Text.assemble((self.prompt + gap, "dim"), (written, "italic"), "\n"), soft_wrap=True)
+
+
+def between(prompt: str, tokenizer: Any) -> str:
+    """What to show between a prompt and its continuation: the separator of words, which belongs to neither of them."""
+    separator = getattr(tokenizer, "separator", "")
+    return separator if prompt and not prompt[-1].isspace() else ""

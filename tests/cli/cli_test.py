@@ -92,6 +92,7 @@ def test_evaluate_is_exact(run):
     assert figure(output, "bits per byte") == pytest.approx(-log_likelihood / math.log(2) / len(text.encode()), abs=1e-4)
     assert figure(output, "bits per byte") < figure(output, "bits per character")  # the dash is three bytes
     assert figure(output, "tokens") == num_tokens and figure(output, "unknown tokens") == 0
+    assert succeed("evaluate", run, "--split", "test", "--num-steps", 7, "--batch-size", 1) == output
 
 
 def test_run_and_export_measure_alike(run, exported, tmp_path):
@@ -102,11 +103,35 @@ def test_run_and_export_measure_alike(run, exported, tmp_path):
     assert figure(outputs[0], "unknown tokens") == figure(outputs[1], "unknown tokens") == 100
 
 
+def test_other_corpora_and_json(run, exported, tmp_path):
+    for part in ("train", "valid"):
+        (tmp_path / f"{part}.txt").write_text(f"call me {part} " * 50)
+    figures = []
+    for number, folder in enumerate((run, exported)):
+        file = tmp_path / f"new/{number}.json"
+        output = succeed("evaluate", folder, "--corpus", tmp_path, "--split", "train", "--json", file)
+        assert f"on the train split of {tmp_path.name}, 700 characters" in output and f"The figures are in {file}" in output
+        figures.append(json.loads(file.read_text()))
+    assert figures[0]["perplexity"] == pytest.approx(figures[1]["perplexity"], rel=1e-4)
+    assert figures[0]["perplexity"] == pytest.approx(figure(output, "perplexity of a token"), abs=1e-3)
+    assert figures[0]["tokens"] == figures[0]["characters"] == 700
+    assert figures[0]["unknown_share"] == pytest.approx(2 / 14)  # t and n
+
+
 def test_run_and_export_write_the_same_text(run, exported):
     arguments = "--prompt call --max-new-tokens 40 --temperature 0.8 --top-k 9 --top-p 0.9 --seed 3".split()
     written = succeed("generate", run, *arguments)
     assert written.startswith("call") and len(written) == len("call") + 40 + len("\n")
     assert succeed("generate", exported / "onnx", *arguments) == succeed("generate", exported, *arguments) == written
+
+
+def test_words_are_parted_from_the_prompt(corpus, tmp_path):
+    succeed("train", corpus, "--out", tmp_path / "run", *TINY, "--tokenizer", "word")
+    succeed("export", tmp_path / "run", "--format", "onnx")
+    arguments = "--prompt call --max-new-tokens 5 --seed 3".split()
+    written = succeed("generate", tmp_path / "run", *arguments)
+    assert re.fullmatch(r"call( \S+){5}\n", written)
+    assert succeed("generate", tmp_path / "run/export", *arguments) == written
 
 
 def test_export_shows_the_parity_of_both_formats(export, exported):
@@ -177,7 +202,7 @@ def test_traceback_on_demand():
 
 def test_every_help_has_an_example():
     assert f"kerasrnn {kerasrnn.__version__}" in succeed("--version")
-    for command in ("train", "evaluate", "generate", "export", "inspect"):
+    for command in ("train", "evaluate", "compare", "generate", "export", "inspect", "stats", "prepare"):
         assert command in succeed("--help")
         assert f"Example:  kerasrnn {command} " in succeed(command, "--help")
 
@@ -205,9 +230,21 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
     ("arguments", "words"),
     [
         ("train nothing.txt --out NEW", "'nothing.txt', in "),
-        ("train moby_dic --out NEW", "'moby_dic' is no file in"),
+        ("train moby_dic --out NEW", "'moby_dic' is no file or folder in"),
         ("train EMPTY --out NEW", "empty.txt' is empty"),
         ("train LATIN --out NEW", "0xE9 at offset 3"),
+        ("train --out NEW", "a corpus must be named, but none is"),
+        ("train CORPUS --corpus CORPUS --out NEW", "must be named once"),
+        ("train OTHER --out NEW", "must be a folder that holds ptb.train.txt"),
+        ("train CORPUS --out NEW --tokenizer words", "--tokenizer"),
+        ("train CORPUS --out NEW --tokenizer byte --lowercase", "lowercase must be left out with the tokenizer 'byte'"),
+        ("train CORPUS --out NEW --config WRONG", "has the key 'unit', which is no setting. Near it: units"),
+        ("train CORPUS --out NEW --config EMPTY --units 0", "--units"),
+        ("train CORPUS --out NEW --config SHORT", "must be a TOML file"),
+        ("train CORPUS --out NEW --config nowhere.toml", "nowhere.toml"),
+        ("evaluate RUN --text CORPUS --corpus CORPUS", "must be named once"),
+        ("evaluate RUN --corpus nothing.txt", "nothing.txt"),
+        ("compare RUN NEW", "must be a folder that kerasrnn train wrote"),
         ("train SHORT --out NEW", "is too short: text must have at least 65 tokens"),
         ("train CORPUS --out OTHER", "must be a new folder or a run's"),
         (
@@ -223,7 +260,7 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("evaluate EXPORTED", "Give --text FILE"),
         ("evaluate EXPORTED --text LATIN", "latin.txt' must be UTF-8, but its byte 0xE9 at offset 3 is not"),
         ("evaluate EXPORTED --text EMPTY", "is empty"),
-        ("evaluate EXPORTED --text NEW", "No such file"),
+        ("evaluate EXPORTED --text NEW", "must be an existing file"),
         ("generate RUN --temperature nan", "--temperature"),
         ("generate EXPORTED --temperature -1", "--temperature"),
         ("generate EXPORTED --temperature nan", "--temperature"),
@@ -237,7 +274,7 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
 )
 def test_bad_input_is_told_in_one_line(arguments, words, run, exported, corpus, tmp_path):
     paths = {"RUN": run, "EXPORTED": exported, "CORPUS": corpus, "NEW": tmp_path / "new", "OTHER": tmp_path}
-    for name, content in (("EMPTY", b""), ("LATIN", b"caf\xe9"), ("SHORT", b"short " * 20)):
+    for name, content in (("EMPTY", b""), ("LATIN", b"caf\xe9"), ("SHORT", b"short " * 20), ("WRONG", b"unit = 9")):
         paths[name] = tmp_path / f"{name.lower()}.txt"
         paths[name].write_bytes(content)
     for name, path in paths.items():

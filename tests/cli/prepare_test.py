@@ -44,6 +44,16 @@ def test_a_corpus_by_its_name(tmp_path):
     assert succeed("moby_dick", "--out", tmp_path / "out") == output
 
 
+def test_a_published_corpus_keeps_its_parts_and_its_words(tmp_path):
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{part}.txt").write_text(f" the <unk> {part} \n")
+    output = succeed("--corpus", tmp_path, "--out", tmp_path / "out", "--tokenizer", "word")
+    assert [row(output, part)[0] for part in ("train", "validation", "test")] == ["4", "4", "4"]
+    assert TokenShards(tmp_path / "out").tokenizer.get_vocabulary() == ["<unk>", "\n", "the", "train"]
+    result = invoke(tmp_path, "--out", tmp_path / "other", "--splits", 0.5, 0.5, 0)
+    assert "splits must be None for 'ptb'" in result.stderr
+
+
 def test_a_folder_with_options(folder, tmp_path):
     output = succeed(
         folder, "--out", tmp_path / "out", "--tokenizer", "word", "--option", "lowercase=true", "--option", "separator=_",

@@ -80,6 +80,13 @@ def test_a_corpus_by_its_name():
     assert cells(output, "types") == ["16,683", "114,348", "189,996"]
 
 
+def test_a_corpus_in_a_folder(tmp_path):
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"ptb.{part}.txt").write_text(" the sea \n")
+    output = succeed("--corpus", tmp_path)
+    assert cells(output, "tokens")[0] == "6" and cells(output, "sea")[:1] == ["3"]
+
+
 def test_files_need_no_tensorflow(file):
     program = f"from kerasrnn.cli import app; import sys; app(['stats', {str(file)!r}], standalone_mode=False); "
     program += "sys.exit(bool({'tensorflow', 'keras'} & {*sys.modules}))"
@@ -106,7 +113,7 @@ ZIPPED = gzip.compress(b"a text that was cut " * 99, mtime=0)
     ("name", "content", "message"),
     [
         ("absent.txt", None, "absent.txt' must be an existing file, but in .* there is none"),
-        ("odyssey", None, "'odyssey' is no file in .*, and as a corpus: name must be one of 'moby_dick'"),
+        ("odyssey", None, "'odyssey' is no file or folder in .*, and as a corpus: name must be one of 'moby_dick'"),
         ("empty.txt", b"", "empty.txt' must hold text, but is empty"),
         ("digits.txt", b"1 2 3", "must hold at least one word, but holds none. Try --normalization none"),
         ("latin.txt", b"x" * 2**20 + "zoë".encode("latin1"), "must be UTF-8, but its byte 0xEB at offset 1048578 is not"),
@@ -127,5 +134,5 @@ def test_bad_files(tmp_path, monkeypatch, name, content, message):
 
 
 def test_a_folder_and_a_plot_without_format(tmp_path):
-    assert "must be a file, but is a folder. Name its files" in invoke(tmp_path).stderr
+    assert "but holds nothing. Rename its files so" in invoke(tmp_path).stderr
     assert "--out 'plot' must end in one of" in invoke("moby_dick", "--out", "plot").stderr

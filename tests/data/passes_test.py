@@ -1,6 +1,8 @@
 """What all window makers have in common."""
 
+import functools
 import re
+import tempfile
 
 import numpy as np
 import pytest
@@ -8,7 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.data import bucketed_documents, document_streams, strided_windows, variable_windows
+from kerasrnn.data import (
+    Corpus,
+    TokenShards,
+    bucketed_documents,
+    document_streams,
+    prepare_shards,
+    strided_windows,
+    variable_windows,
+)
+from kerasrnn.tokenizers import ByteTokenizer
+
+
+@functools.cache
+def shards():
+    folder = tempfile.TemporaryDirectory()
+    prepare_shards(Corpus(bytes(range(128)).decode(), "", ""), folder.name, ByteTokenizer(), shard_bytes=50)
+    found = TokenShards(folder.name)
+    found.folder = folder  # lives as long
+    return found
+
 
 DOCUMENTS = [[*range(start, start + length)] for start, length in zip(range(0, 2000, 100), [7, 1, 20, 3, 9] * 4)]
 MAKERS = {
@@ -17,6 +38,8 @@ MAKERS = {
     "variable": lambda **passes: variable_windows(range(800), None, 4, 20, **passes),
     "streams": lambda **passes: document_streams(DOCUMENTS, None, 2, 4, **passes),
     "bucketed": lambda **passes: bucketed_documents(DOCUMENTS, None, 2, **passes),
+    "shards": lambda **passes: shards().epochs(4, 3, **passes),
+    "streams of shards": lambda **passes: shards().epochs(4, 3, contiguous=True, **passes),
 }
 
 

@@ -13,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kerasrnn._backend import tf
-from kerasrnn.data import Documents, _files, read_csv, read_json_lines, read_text, read_tfrecord
+from kerasrnn.data import (
+    Documents,
+    _files,
+    read_csv,
+    read_json_lines,
+    read_text,
+    read_tfrecord,
+)
 from kerasrnn.tokenizers import CharTokenizer
 
 texts = st.lists(st.text(max_size=20), min_size=1, max_size=6)

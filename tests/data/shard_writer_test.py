@@ -1,7 +1,5 @@
 import gzip
 import json
-import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -11,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from kerasrnn.cli import app
 from kerasrnn.data import (
     Corpus,
     TokenShards,
@@ -189,57 +189,20 @@ def test_processes_and_a_kill(tmp_path):
     np.testing.assert_array_equal(whole(tmp_path / "out"), shards.tokenizer(TEXT * 200))
 
 
-def test_a_full_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = os.name == "posix" and os.geteuid() == 0
-    if (
-        not mounted
-        or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)], check=False).returncode
-    ):
-        pytest.skip("a small disk to fill needs the right to mount one")
-    try:
-        (tmp_path / "text.txt").write_text("Call me Ishmael.\n" * 30_000)
-        with pytest.raises(OSError, match="disk is full.*the same again, which goes on"):
-            prepare_shards(tmp_path / "text.txt", disk / "out", CharTokenizer(), shard_bytes=100_000)
-        assert {path.name for path in (disk / "out").iterdir()} == {".preparing", "train-00000.bin", "train-00001.bin"}
-        assert not [*disk.rglob(".incomplete*")]
-        first = (disk / "out/train-00000.bin").stat().st_mtime_ns
-        subprocess.run(["mount", "-o", "remount,size=4m", str(disk)], check=True)
-        prepare_shards(tmp_path / "text.txt", disk / "out", tokenizer := CharTokenizer(), shard_bytes=100_000)
-        assert (disk / "out/train-00000.bin").stat().st_mtime_ns == first
-        np.testing.assert_array_equal(whole(disk / "out"), tokenizer("Call me Ishmael.\n" * 30_000))
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-BAD_TEXTS = [
-    ("latin.txt", b"ok\n" * 700 + b"caf\xe9\n" + b"ok\n" * 700, "latin.txt', line 701, has the byte 0xE9 at offset 2103"),
-    ("empty.txt", b"", "empty.txt' is empty"),
-    ("cut.gz", gzip.compress(bytes(range(256)) * 4, mtime=0)[:-20], "cut.gz' is damaged or truncated"),
-    ("none.gz", b"plain", "none.gz' must be compressed by gzip, as its name says"),
-]
-
-
-@pytest.mark.parametrize("name, content, message", BAD_TEXTS)
-def test_bad_texts(tmp_path, monkeypatch, name, content, message):
-    monkeypatch.setattr(shard_sources, "PIECE", 1000)
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=message):
-        prepare_shards(tmp_path / name, tmp_path / "out", ByteTokenizer())
-    assert not [*pathlib.Path(tmp_path).rglob("*incomplete*")]
-
-
-def test_bad_arguments(tmp_path):
-    (tmp_path / "text.txt").write_text(TEXT)
-    with pytest.raises(ValueError, match="shard_bytes must be an integer of at least 1"):
-        prepared(tmp_path, CharTokenizer(), shard_bytes=0)
-    with pytest.raises(ValueError, match="processes must be an integer of at least 1"):
-        prepared(tmp_path, CharTokenizer(), processes=0)
-    with pytest.raises(ValueError, match="splits must be three shares"):
-        prepared(tmp_path, CharTokenizer(), splits=(1, 1, 1))
-    with pytest.raises(ValueError, match="no part to train on"):
-        prepared(tmp_path, CharTokenizer(), splits=(0, 0.5, 0.5))
-    with pytest.raises(FileNotFoundError, match="nowhere.txt"):
-        prepare_shards(tmp_path / "nowhere.txt", tmp_path / "new", CharTokenizer())
-    assert not (tmp_path / "new").exists()
+@pytest.mark.parametrize("kind, options", [("byte", []), ("subword", ["vocabulary_size=300", "model_type=bpe"])])
+def test_the_command_with_other_tokenizers(tmp_path, kind, options):
+    if kind == "subword":
+        pytest.importorskip("sentencepiece")
+        pytest.importorskip("tensorflow_text")
+    text = "".join(f"{number} Some years ago, never mind how long précisément…\n" for number in range(400))
+    (tmp_path / "text.txt").write_text(text)
+    given = [argument for option in options for argument in ("--option", option)]
+    command = ["prepare", str(tmp_path / "text.txt"), "--out", str(tmp_path / "out"), "--tokenizer", kind, *given]
+    result = CliRunner(env={"COLUMNS": "200"}).invoke(app, command)
+    assert result.exit_code == 0, result.output
+    shards = TokenShards(tmp_path / "out")
+    size = shards.tokenizer.vocabulary_size()
+    assert (size == 300) == (kind == "subword") and type(shards.tokenizer).__name__.lower() == f"{kind}tokenizer"
+    assert shards.tokenizer.detokenize(whole(tmp_path / "out")).numpy().decode() == text
+    token_ids, targets = next(iter(shards.dataset(4, 16, seed=1)))
+    assert token_ids.shape == targets.shape == (4, 16) and int(np.max(targets)) < size

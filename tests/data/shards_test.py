@@ -37,18 +37,22 @@ cases = st.tuples(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integ
 )
 
 
-@given(cases, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 99), st.integers(1, 3))
-@settings(deadline=None, max_examples=12)
-def test_every_window_of_the_partition_once(tmp_path_factory, case, shuffle, contiguous, drop_remainder, seed, read_at_once):
+@given(cases, st.booleans(), st.booleans(), st.booleans(), st.booleans(), st.integers(0, 99), st.integers(1, 3))
+@settings(deadline=None, max_examples=9)
+def test_every_window_of_the_partition_once(
+    tmp_path_factory, case, shuffle, contiguous, drop_remainder, right_to_left, seed, read_at_once
+):
     lengths, batch_size, num_steps = case
     folder = tmp_path_factory.mktemp("shards")
     write_folder(folder, lengths)
-    options = (batch_size, num_steps, shuffle, contiguous, seed, drop_remainder)
+    options = (batch_size, num_steps, shuffle, contiguous, seed, drop_remainder, right_to_left)
+    step = -1 if right_to_left else 1
     expected = language_model_dataset(np.arange(sum(lengths)), None, *options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shard_windows, "_BLOCK", read_at_once * num_steps)
         patch.setattr(shard_windows, "_SHUFFLED", 2)
         patch.setattr(shard_windows, "_STREAMED", read_at_once * num_steps)
+        patch.setattr(shard_windows, "_READERS", 2 + read_at_once)
         found = TokenShards(folder).dataset(*options)
         assert found.cardinality() == expected.cardinality()
         for _ in range(2):
@@ -56,8 +60,8 @@ def test_every_window_of_the_partition_once(tmp_path_factory, case, shuffle, con
             assert [token_ids.shape for token_ids, _ in got] == [token_ids.shape for token_ids, _ in wanted]
             for token_ids, targets in got:
                 assert token_ids.dtype == targets.dtype == np.int32
-                np.testing.assert_array_equal(token_ids, token_ids[:, :1] + np.arange(num_steps))
-                np.testing.assert_array_equal(targets, token_ids + 1)
+                np.testing.assert_array_equal(token_ids, token_ids[:, :1] + step * np.arange(num_steps))
+                np.testing.assert_array_equal(targets, token_ids + step)
             if contiguous or not shuffle:
                 assert [token_ids.tolist() for token_ids, _ in got] == [token_ids.tolist() for token_ids, _ in wanted]
             else:
@@ -173,8 +177,10 @@ def test_another_tokenizer_and_windows_that_are_too_long(tmp_path):
     for name in ("batch_size", "num_steps"):
         with pytest.raises(ValueError, match=f"{name} must be an integer of at least 1"):
             shards.dataset(**{name: 0})
-    with pytest.raises(ValueError, match="seed must be an integer"):
-        shards.dataset(seed="7")
+    for seed in ("7", -1):
+        for make in (shards.dataset, shards.epochs):
+            with pytest.raises(ValueError, match="seed must be an integer of at least 0"):
+                make(seed=seed)
     with pytest.raises(ValueError, match="part must be one of"):
         TokenShards(tmp_path, "dev")
     with pytest.raises(ValueError, match="start and stop must be places"):

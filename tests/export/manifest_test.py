@@ -145,9 +145,9 @@ def test_no_manifest_or_no_folder(copy, tmp_path):
 
 
 @pytest.mark.parametrize("text", [
-    "", "{", pytest.param("[" * 100_000, id="deep"), "[]", "3", "{}", "null", '{"version": 2, "files": {}}',
-    *(f'{{"format": "kerasrnn", "version": {version}, "files": {{"a": {{}}}}}}' for version in ("2", '"2"', "true", "null")),
-    '{"format": "kerasrnn", "version": 2, "files": {}}', '{"format": "kerasrnn", "version": 2, "files": []}',
+    "", "{", pytest.param("[" * 100_000, id="deep"), "[]", "3", "{}", "null", '{"version": 3, "files": {}}',
+    *(f'{{"format": "kerasrnn", "version": {version}, "files": {{"a": {{}}}}}}' for version in ("3", '"3"', "true", "null")),
+    '{"format": "kerasrnn", "version": 3, "files": {}}', '{"format": "kerasrnn", "version": 3, "files": []}',
 ])  # fmt: skip
 def test_not_a_manifest(copy, text):
     (copy / "manifest.json").write_text(text)
@@ -162,10 +162,10 @@ def edit(folder, **changes):
     path.write_bytes(_manifest._sealed(text.removesuffix("\n}").encode()))
 
 
-@pytest.mark.parametrize("version, remedy", [(3, "Upgrade it"), (1, "Export the model again"), (0, "Export")])
+@pytest.mark.parametrize("version, remedy", [(4, "Upgrade it"), (2, "Export the model again"), (0, "Export")])
 def test_another_version(copy, version, remedy):
     edit(copy, version=version)
-    with pytest.raises(ArtefactError, match=f"manifest.json: version {version} of the format; .* reads version 2. {remedy}"):
+    with pytest.raises(ArtefactError, match=f"manifest.json: version {version} of the format; .* reads version 3. {remedy}"):
         load(copy)
 
 

@@ -29,7 +29,10 @@ def trained():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"embedding": 7}, {"embedding": "one_hot"}, {"tie_embeddings": True}, {"dropout": 0.3}],
+    [{}, {"embedding": 7}, {"embedding": "one_hot"}, {"tie_embeddings": True}, {"dropout": 0.3},
+     {"stateful": True, "tie_embeddings": True, "dropout": 0.1, "input_dropout": 0.2, "output_dropout": 0.0,
+      "embedding_dropout": 0.1, "locked_dropout": True, "weight_drop": 0.2, "activity_regularization": 0.1,
+      "temporal_activity_regularization": 0.1}],
     ids=str,
 )
 def test_forms_train_and_come_back_from_a_file(options, tmp_path):
@@ -43,6 +46,35 @@ def test_forms_train_and_come_back_from_a_file(options, tmp_path):
     np.testing.assert_array_equal(loaded(ids), model(ids))
     assert loaded.evaluate(ids[:, :-1], ids[:, 1:], verbose=0) == model.evaluate(ids[:, :-1], ids[:, 1:], verbose=0)
     assert loaded.optimizer.iterations == model.optimizer.iterations
+
+
+def test_dropout_is_of_the_input_between_layers_and_of_the_output():
+    options = {"dropout": 0.1, "input_dropout": 0.2, "output_dropout": 0.0, "locked_dropout": True, "weight_drop": 0.3}
+    model = LanguageModel([LSTMCell(4), LSTMCell(4)], vocabulary_size=9, **options)
+    assert [type(layer).__name__ for layer in model.dropout_layers] == ["LockedDropout"] * 3
+    assert [layer.rate for layer in model.dropout_layers] == [0.2, 0.1, 0.0]
+    assert [layer.weight_drop for layer in model.recurrent_layers] == [0.3, 0.3]
+    plain = LanguageModel([LSTMCell(4), LSTMCell(4)], vocabulary_size=9, dropout=0.1)
+    assert [(type(layer), layer.rate) for layer in plain.dropout_layers] == [(keras.layers.Dropout, 0.1)] * 3
+
+
+def test_dropped_words_have_no_embedding_in_the_whole_batch():
+    model = LanguageModel(SimpleRNNCell(4, use_bias=False), vocabulary_size=9, embedding_dropout=0.5)
+    model.output_layer.bias.assign(np.arange(9.0))
+    logits = np.reshape(model(np.array([[t] for t in range(9)] * 2), training=True), (2, 9, 9))
+    np.testing.assert_array_equal(logits[0], logits[1])
+    dropped = np.all(logits[0] == np.arange(9.0), axis=-1)
+    assert 0 < dropped.sum() < 9
+
+
+def test_activity_regularization_is_of_the_last_layers_outputs_in_training():
+    model = LanguageModel(LSTMCell(4), vocabulary_size=9, activity_regularization=2.0, temporal_activity_regularization=1.0)
+    ids = np.random.default_rng(0).integers(0, 9, (2, 6))
+    h = model.recurrent_layers[0](model.embedding_layer(ids))[0].numpy()
+    model(ids, training=True)
+    assert float(sum(model.losses)) == pytest.approx(2 * np.mean(h**2) + np.mean((h[:, 1:] - h[:, :-1]) ** 2), rel=1e-5)
+    model(ids)
+    assert not model.losses
 
 
 def test_tied_embeddings_share_their_weight():
@@ -188,7 +220,9 @@ def test_token_ids_outside_the_vocabulary_are_refused(bad, embedding):
     ("arguments", "message"),
     [({}, "neither"), ({"tokenizer": TOKENIZER, "vocabulary_size": 3}, "both"), ({"vocabulary_size": 0}, "vocabulary_size"),
      ({"vocabulary_size": 9, "embedding": "onehot"}, "embedding"), ({"vocabulary_size": 9, "embedding": 0}, "embedding"),
-     ({"vocabulary_size": 9, "dropout": 1.0}, "dropout"),
+     ({"vocabulary_size": 9, "dropout": 1.0}, "dropout"), ({"vocabulary_size": 9, "input_dropout": -1}, "input_dropout"),
+     ({"vocabulary_size": 9, "output_dropout": 1}, "output_dropout"), ({"vocabulary_size": 9, "weight_drop": 1}, "weight_drop"),
+     ({"vocabulary_size": 9, "embedding_dropout": 1}, "rate"),
      ({"vocabulary_size": 9, "embedding": 4, "tie_embeddings": True}, "tie_embeddings"),
      ({"vocabulary_size": 9, "embedding": "one_hot", "tie_embeddings": True}, "tie_embeddings"),
      ({"vocabulary_size": 9, "cells": []}, "cells")],

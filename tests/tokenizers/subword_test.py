@@ -102,6 +102,16 @@ def test_first_use_inside_a_graph_serves_later_ones():
     assert tokenizer("the whale").numpy().tolist() == ids.to_list()[0]
 
 
+def test_a_new_seed_leaves_the_tokenizer_and_its_graphs_in_use():
+    tokenizer = SubwordTokenizer(300)
+    tokenizer.adapt("the whale and the ship " * 50)
+    graph = tf.function(tokenizer.tokenize)
+    before = tokenizer("the ship").numpy().tolist()
+    assert graph(tf.constant("the ship")).numpy().tolist() == before
+    keras.utils.set_random_seed(1)
+    assert tokenizer("the ship").numpy().tolist() == graph(tf.constant("the ship")).numpy().tolist() == before
+
+
 def test_what_the_vocabulary_lacks_is_unknown_without_bytes():
     assert LOSSY("ש").numpy().tolist() == [LOSSY.unknown_token_id]
     assert LOSSY.detokenize(LOSSY("the ש")).numpy() == b"the <unk>"

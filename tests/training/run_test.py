@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 from dataclasses import replace
 
@@ -11,10 +12,12 @@ import pytest
 from rich.console import Console
 
 from kerasrnn._backend import keras
-from kerasrnn.training import RunFolder, Settings, read_corpus, read_history, train
+from kerasrnn.training import RunFolder, Settings, read_history, train
 
 # Dropout and a schedule, for each has a state that must go on as if there had been no break.
-SETTINGS = Settings(cell="simple_rnn", units=6, layers=1, dropout=0.3, epochs=4, batch_size=8, num_steps=16, learning_rate=0.01)
+SETTINGS = Settings(
+    cell="simple_rnn", units=6, layers=1, dropout=0.3, epochs=4, batch_size=8, num_steps=16, learning_rate=0.01
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +100,12 @@ def test_the_folder_holds_what_it_should(straight, corpus):
     }  # fmt: skip
     config = json.loads((result.run.path / "config.json").read_text())
     assert config["corpus"]["names"] == [corpus] and len(config["corpus"]["sha256"]) == 64
-    assert Settings(**config["settings"]) == SETTINGS and config["session"] == {"max_minutes": None, "prompt": "ring"}
-    assert {"kerasrnn", "keras", "tensorflow", "python"} <= config["versions"].keys()
+    assert Settings(**config["settings"]) == SETTINGS and config["session"] == {
+        "max_minutes": None, "prompt": "ring", "command": None,
+    }  # fmt: skip
+    assert config["model"] == {"parameters": result.run.load_model().count_params()} == {"parameters": result.run.parameters}
+    assert config["tokenizer"]["class_name"] == "CharTokenizer" and "vocabulary" not in config["tokenizer"]
+    assert {"kerasrnn", "keras", "tensorflow", "numpy", "python"} <= config["versions"].keys()
     assert said.count("\nring") == 4 and "Epoch 4/4" in said and "tokens/s" in said
     assert all(figure in said for figure in ("loss", "perplexity", "bits/char"))
 
@@ -167,14 +174,58 @@ def test_a_corpus_that_changed_is_refused(straight, tmp_path):
         RunFolder(tmp_path).load_corpus()
 
 
-def test_read_corpus(tmp_path, monkeypatch):
-    (tmp_path / "moby_dick").write_text("a text of this name")
-    (tmp_path / "time_machine").mkdir()
-    assert read_corpus("moby_dick").name == "moby_dick" and len(read_corpus("moby_dick").train) > 10**6
-    monkeypatch.chdir(tmp_path)
-    assert len(read_corpus("moby_dick").train) < 20
-    assert read_corpus([str(tmp_path / "moby_dick")] * 2).name == "moby_dick, moby_dick"
-    with pytest.raises(ValueError, match="'moby' is no file in .*, and as a corpus: name must be one of 'moby_dick'"):
-        read_corpus("moby")
-    with pytest.raises(FileNotFoundError, match="moby.txt"):
-        read_corpus("moby.txt")
+def test_a_text_whose_parts_changed_is_refused(straight, corpus, tmp_path):
+    config = json.loads((straight[0].run.path / "config.json").read_text())
+    parts = config["corpus"]["parts"]
+    parts[0], parts[1] = parts[0] - 9, parts[1] + 9
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="or its parts are others"):
+        RunFolder(tmp_path).load_corpus()
+    with pytest.raises(ValueError, match="or its text has changed"):
+        run(corpus, tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"tokenizer": "byte"}, {"tokenizer": "word", "minimum_frequency": 2}])
+def test_other_tokens(corpus, tmp_path, options):
+    settings = replace(SETTINGS, epochs=1, **options)
+    result, said = run(corpus, tmp_path / "run", settings, prompt="ring a")
+    folder = result.run
+    tokenizer, text = folder.load_tokenizer(), folder.load_corpus()
+    assert f"{len(tokenizer(text.train)):,} tokens to train on, {len(tokenizer(text.validation)):,} to validate on" in said
+    assert folder.load_model().tokenizer.specification() == tokenizer.specification()
+    assert type(tokenizer).__name__.lower().startswith(options["tokenizer"])
+    history = read_history(folder.path / "history.csv")
+    ratio = len(text.train) / len(tokenizer(text.train))
+    assert history["bits_per_character"][0] == pytest.approx(history["loss"][0] / np.log(2) / ratio, rel=1e-4)
+    assert history["seconds"][0] > 0
+    if options["tokenizer"] == "word":
+        again, said = run(corpus, tmp_path / "run", replace(settings, epochs=2))
+        assert again.epochs == 2 and "Going on after epoch 1." in said
+
+
+def test_the_tokenizer_of_a_run_is_read_again_rather_than_learnt(straight, corpus, tmp_path, monkeypatch):
+    shutil.copytree(straight[0].run.path, tmp_path / "run")
+    monkeypatch.setattr("kerasrnn.training.run.adapt", None)
+    assert run(corpus, tmp_path / "run")[0].epochs == 4
+    (tmp_path / "run" / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match="tokenizer.json' is damaged"):
+        run(corpus, tmp_path / "run")
+    (tmp_path / "run" / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match="holds no tokenizer.json"):
+        RunFolder(tmp_path / "run").load_tokenizer()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(corpus, tmp_path, policy):
+    settings = replace(SETTINGS, epochs=1, mixed_precision=policy)
+    result, _ = run(corpus, tmp_path / "run", settings)
+    model = result.run.load_model()
+    assert model.compute_dtype == policy.removeprefix("mixed_") and model.variable_dtype == "float32"
+    assert model.cells[0].compute_dtype == model.compute_dtype
+    full = result.run.load_model(full_precision=True)
+    assert full.compute_dtype == "float32"
+    for ours, theirs in zip(full.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert full.score("ring a ring")[0] == pytest.approx(model.score("ring a ring")[0], rel=0.02)
+    if policy == "mixed_float16":  # with a scale of the loss to restore
+        assert run(corpus, tmp_path / "run", replace(settings, epochs=2))[0].epochs == 2

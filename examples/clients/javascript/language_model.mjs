@@ -9,6 +9,12 @@
  * tokens here, `generate` runs the loop inside generate.onnx: from one seed both write the same text, in every runtime.
  */
 
+import { TextStream } from "./text_stream.mjs";
+import { tokenizerFrom } from "./tokenizers.mjs";
+
+export * from "./text_stream.mjs";
+export * from "./tokenizers.mjs";
+
 const isInt32 = (value) => (value | 0) === value;
 const isInt64 = (value) => Number.isSafeInteger(value) || (typeof value === "bigint" && BigInt.asIntN(64, value) === value);
 
@@ -35,15 +41,15 @@ export class LanguageModel {
     this.#ort = ort;
     this.#read = read;
     this.manifest = manifest;
-    this.tokenizer = manifest.tokenizer && new CharTokenizer(manifest.tokenizer);
+    this.tokenizer = manifest.tokenizer && tokenizerFrom(manifest.tokenizer);
   }
 
   /** `read` takes a file's name in the exported folder and returns its bytes, or a promise of them. */
   static async load(ort, read) {
     const manifest = JSON.parse(new TextDecoder().decode(await read("manifest.json")));
-    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || manifest.version !== 2) {
+    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || manifest.version !== 3) {
       const received = `${manifest.format}, ${manifest.kind}, version ${manifest.version}`;
-      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version 2; received ${received}. Export again.`);
+      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version 3; received ${received}. Export again.`);
     }
     return new LanguageModel(ort, read, manifest);
   }
@@ -64,19 +70,19 @@ export class LanguageModel {
     const tokenizer = this.#textTokenizer();
     let tokens = tokenizer.tokenize(string(prompt, "prompt"));
     const seen = new Set(tokens);
-    const writer = new UntilStop(tokenizer.tokenize(stop));
+    const text = new TextStream((ids) => tokenizer.detokenize(ids), stop);
     let [logits, states] = [undefined, this.#initialStates()];
     tokens.unshift(tokenizer.startTokenId);
-    for (let step = 0; step < max_new_tokens && !writer.stopped; step++) {
+    for (let step = 0; step < max_new_tokens && !text.stopped; step++) {
       [logits, states] = await this.#advance(tokens, states);
-      logits[tokenizer.unknownTokenId] = -Infinity;
+      for (const id of tokenizer.neverDrawn) logits[id] = -Infinity;
       tokens = [nextToken(logits, seen, draw, step)];
       seen.add(tokens[0]);
-      const certain = writer.add(tokens[0]);
-      if (certain.length) yield tokenizer.detokenize(certain);
+      const piece = text.add(tokens[0]);
+      if (piece) yield piece;
     }
-    const rest = writer.rest();
-    if (rest.length) yield tokenizer.detokenize(rest);
+    const rest = text.rest();
+    if (rest) yield rest;
   }
 
   #initialStates() {
@@ -94,15 +100,19 @@ export class LanguageModel {
   }
 
   async #runOnText(signature, values) {
-    const { vocabulary, unknownToken } = this.#textTokenizer();
-    if (vocabulary.includes("\0")) {
-      throw new Error(`${signature}: the vocabulary holds NUL, where onnxruntime cuts JavaScript's strings. Use stream.`);
+    const { vocabulary, unknownTokenId } = this.#textTokenizer();
+    const hasNul = Object.values(values).some((value) => typeof value === "string" && value.includes("\0"));
+    const isCharacters = this.manifest.tokenizer.class_name === "CharTokenizer";
+    if (vocabulary.some((token) => token.includes("\0")) || (hasNul && !isCharacters)) {
+      throw new Error(`${signature}: onnxruntime cuts JavaScript's strings at NUL, which this model reads or writes. Use stream.`);
     }
     const session = await this.#session(signature);
     const feeds = {};
     for (const { name, dtype } of this.manifest.signatures[signature].inputs) {
       let value = values[name];
-      if (dtype === "string") value = string(value, name).replaceAll("\0", unknownToken);
+      // An unknown character is as good as another; a stop string with U+FFFD never occurs, as one with NUL does not.
+      const unknown = name === "stop" ? "\uFFFD" : vocabulary[unknownTokenId];
+      if (dtype === "string") value = string(value, name).replaceAll("\0", unknown);
       feeds[name] = new this.#ort.Tensor(dtype, [value], [1]);
     }
     const outputs = await session.run(feeds);
@@ -131,28 +141,6 @@ export class LanguageModel {
       throw new Error(`${name}: its size or SHA-256 differs from the manifest's: altered. Copy it again, or export again.`);
     }
     return await this.#ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
-  }
-}
-
-/** One token a Unicode code point; what is not in the vocabulary becomes the unknown token. */
-export class CharTokenizer {
-  constructor({ class_name, version, vocabulary, unknown_token, start_token }) {
-    if (class_name !== "CharTokenizer" || version !== 1) {
-      throw new Error(`tokenizer: expected CharTokenizer, version 1; received ${class_name}, version ${version}`);
-    }
-    this.vocabulary = vocabulary;
-    this.unknownToken = unknown_token;
-    this.ids = new Map(vocabulary.map((token, id) => [token, id]));
-    this.unknownTokenId = this.ids.get(unknown_token);
-    this.startTokenId = this.ids.get(start_token);
-  }
-
-  tokenize(text) {
-    return Array.from(text, (character) => this.ids.get(character) ?? this.unknownTokenId);
-  }
-
-  detokenize(tokenIds) {
-    return tokenIds.map((id) => this.vocabulary[id]).join("");
   }
 }
 
@@ -208,35 +196,6 @@ function exponentials(logits) {
 function cumulative(values) {
   let sum = 0;
   return values.map((value) => (sum = Math.fround(sum + value)));
-}
-
-/** Tokens up to the stop string, each given out as soon as it cannot be part of that string. */
-export class UntilStop {
-  #stop;
-  #kept = [];
-
-  constructor(stop) {
-    this.#stop = stop;
-    this.stopped = false;
-  }
-
-  /** The tokens that are certain now. */
-  add(token) {
-    this.#kept.push(token);
-    let length = Math.min(this.#kept.length, this.#stop.length);
-    while (!this.#endsWithStop(length)) length--;
-    this.stopped = length > 0 && length === this.#stop.length;
-    return this.#kept.splice(0, this.#kept.length - length);
-  }
-
-  /** What was kept back and turned out to be no stop string. */
-  rest() {
-    return this.stopped ? [] : this.#kept;
-  }
-
-  #endsWithStop(length) {
-    return this.#kept.slice(this.#kept.length - length).every((token, i) => token === this.#stop[i]);
-  }
 }
 
 /** All settings, in the precision that the model takes them in. */

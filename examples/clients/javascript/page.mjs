@@ -21,7 +21,7 @@ if (model) {
   const { class_name, parameters } = model.manifest.model;
   about.textContent =
     `${class_name} of ${parameters.toLocaleString("en-GB")} parameters and ` +
-    `${model.tokenizer.vocabulary.length} characters, by onnxruntime-web. Nothing leaves this page.`;
+    `${model.tokenizer.vocabulary.length} tokens, by onnxruntime-web. Nothing leaves this page.`;
   write.disabled = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from kerasrnn.export.runtime.sampling import next_token, uniform
-from kerasrnn.export.runtime.stop import UntilStop
 
 
 def options(settings):
@@ -76,23 +75,6 @@ def test_draws_are_the_runtime_s_from_any_logits(in_node):
         "client.nextToken(Float32Array.of(-Infinity, ...logits), new Set(seen), { ...settings, seed: i }, i))"
     )
     assert drawn == expected
-
-
-@pytest.mark.parametrize("stop", [[], [1], [1, 2], [1, 1, 2], [1, 2, 1, 2, 3], [3, 3, 3]], ids=str)
-def test_stop_strings_are_kept_back_as_the_runtime_does(in_node, stop):
-    rng = np.random.default_rng(0)
-    for tokens in (rng.integers(1, 4, 12).tolist() for _ in range(5)):
-        writer, expected = UntilStop(stop), []
-        for token in tokens:
-            if writer.stopped:
-                break
-            expected.append(writer.add(token))
-        given = in_node(
-            f"(() => {{ const writer = new client.UntilStop({stop}); const given = [];"
-            f"for (const token of {tokens}) if (!writer.stopped) given.push(writer.add(token));"
-            "return [given, writer.rest()]; })()"
-        )
-        assert given == [expected, writer.rest()]
 
 
 @pytest.mark.parametrize(

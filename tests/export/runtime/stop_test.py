@@ -1,4 +1,4 @@
-"""The stop string, a token at a time."""
+"""The stop string, a piece of text at a time."""
 
 import pytest
 from hypothesis import given
@@ -9,18 +9,29 @@ from kerasrnn.export.runtime.stop import UntilStop
 
 @pytest.mark.parametrize(("text", "stop"), [("aab", "ab"), ("ababac", "abac"), ("aaa", "b"), ("abab", "abc"), ("", "a"), ("xaax", "aa")])
 def test_examples(text, stop):
-    check(text, stop)
+    check(list(text), stop)
 
 
-@given(st.text("ab", max_size=20), st.text("ab", min_size=1, max_size=5))
-def test_any_text_ends_before_the_first_stop_string(text, stop):
-    check(text, stop)
+@given(st.lists(st.text("ab", max_size=4), max_size=12), st.text("ab", max_size=5))
+def test_any_text_in_any_pieces_ends_before_the_first_stop_string(pieces, stop):
+    check(pieces, stop)
 
 
-def check(text, stop):
-    writer, given = UntilStop([*map(ord, stop)]), []
-    for character in text:
-        given += writer.add(ord(character))
-        assert "".join(map(chr, given)) == text[: len(given)]
-    assert "".join(map(chr, given + writer.rest())) == text.partition(stop)[0]
-    assert writer.stopped == (stop in text)
+def check(pieces, stop):
+    writer, text, given = UntilStop(stop), "".join(pieces), ""
+    for piece in pieces:
+        given += writer.add(piece)
+        assert text.startswith(given)
+    assert given + writer.rest() == (text.partition(stop)[0] if stop else text)
+    assert writer.stopped == bool(stop and stop in text)
+
+
+def test_nothing_is_kept_back_that_cannot_begin_it():
+    writer = UntilStop("the end")
+    assert [writer.add(piece) for piece in ("in", " the", " e", "ast", " the ", "end!")] == ["in", " ", "", "the eas", "t ", ""]
+    assert writer.stopped
+
+
+def test_what_stands_for_no_text_never_occurs():
+    writer = UntilStop("a\ufffd")
+    assert writer.add("a\ufffdb") == "a\ufffdb" and not writer.stopped

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._onnx_sampling import column, integer
-from kerasrnn.export.writers._onnx_tokenizer import tokenizer_of
+from kerasrnn.export.writers._onnx_forms import tokenizer_of
+from kerasrnn.tokenizers import ByteTokenizer
 from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES, WORDS_AND_SYMBOLS
 
 VOCABULARY = ["\ufffd", "\n", "b", "a", "é", "\u0301", "😀", '"', " ", "\x00", "ß", "σ"]
@@ -25,6 +26,7 @@ WORDS = {
     "start_token": "<s>", "unknown_token": "<unk>", "pattern": WORDS_AND_SYMBOLS, "lowercase": False, "separator": " ",
 }  # fmt: skip
 SPECIFICATIONS = {
+    "bytes": ByteTokenizer().specification(),
     "characters": CHARACTERS,
     "lower case": {**CHARACTERS, "aliases": {"A": "a", "É": "é", "Σ": "σ", "ẞ": "ß"}},
     "letters": {**CHARACTERS, "standardize": "letters", "aliases": {"A": "a", "B": "b"}},
@@ -86,8 +88,41 @@ def test_edges(both, texts):
     assert again.tolist() == [runtime.detokenize(runtime.tokenize(text)) for text in texts]
 
 
+def test_every_character_s_bytes():
+    text = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    token_ids, lengths, (again,) = session("bytes").run(None, {"text": np.array([text], object)})
+    assert token_ids[0].astype("uint8").tobytes() == text.encode() and lengths == [len(text.encode())]
+    assert again == text
+
+
+@functools.cache
+def writer():
+    token_ids = spox.argument(spox.Tensor(np.int64, ("batch", "time")))
+    is_token = spox.argument(spox.Tensor(np.bool_, ("batch", "time")))
+    text = op.reshape(tokenizer_of(SPECIFICATIONS["bytes"]).detokenize(token_ids, is_token), integer([-1]))
+    model = spox.build({"token_ids": token_ids, "is_token": is_token}, {"text": text})
+    return onnxruntime.InferenceSession(model.SerializeToString())
+
+
+# Random bytes are hardly ever the beginning of a character; these often are.
+beginnings = st.sampled_from(b"a\x00\x80\x90\xa0\xbf\xc0\xc2\xdf\xe0\xe2\x98\x83\xed\xf0\x9f\xf4\xff")
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(st.lists(beginnings | st.integers(0, 256), max_size=12), max_size=4))
+def test_bytes_that_are_no_text_become_what_they_become_everywhere(rows):
+    width = max(map(len, rows), default=0)
+    is_token = np.arange(width) < np.array([len(row) for row in rows], np.int64).reshape(-1, 1)
+    token_ids = np.full((len(rows), width), 0x80)  # what does not count would complete what does
+    for padded, row in zip(token_ids, rows):
+        padded[: len(row)] = row
+    (found,) = writer().run(None, {"token_ids": token_ids, "is_token": is_token})
+    runtime = tokenizer_from_specification(SPECIFICATIONS["bytes"])
+    assert found.tolist() == [runtime.detokenize(row) for row in rows]
+
+
 def test_what_has_no_onnx_form_is_refused():
-    with pytest.raises(ValueError, match="expected a CharTokenizer or a WordTokenizer.*received a ByteTokenizer"):
-        tokenizer_of({"class_name": "ByteTokenizer"})
-    with pytest.raises(ValueError, match="expected normalization=None.*NFC"):
+    with pytest.raises(ValueError, match="a SubwordTokenizer has no ONNX form; ByteTokenizer, CharTokenizer, WordTok"):
+        tokenizer_of({"class_name": "SubwordTokenizer"})
+    with pytest.raises(ValueError, match="ONNX has no NFC; leave normalization out"):
         tokenizer_of({**CHARACTERS, "normalization": "NFC"})

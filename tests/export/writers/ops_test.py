@@ -1,12 +1,15 @@
 """The allow-list of operations, on SavedModels that are served and on ones that must not be."""
 
+import re
+from pathlib import Path
+
 import keras
 import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from kerasrnn.export import export_saved_model
-from kerasrnn.export.writers._ops import LOADING, SERVED, ForbiddenOpError, check_ops
+from kerasrnn.export.writers._ops import LOADING, SERVED, TEXT, ForbiddenOpError, check_ops, text_libraries
 
 
 @pytest.fixture
@@ -31,6 +34,17 @@ def test_an_exported_language_model_holds_what_is_allowed(saved_model_folder):
 def test_every_name_is_an_operation_of_the_core():
     assert {name for name in SERVED | LOADING if not hasattr(tf.raw_ops, name)} == set()
     assert set() == SERVED & LOADING
+
+
+def test_an_exported_language_model_needs_no_other_library(saved_model_folder):
+    assert text_libraries(saved_model_folder) == []
+
+
+def test_text_s_operations_are_in_the_libraries_named():
+    folder = Path(pytest.importorskip("tensorflow_text", reason="needs pip install 'kerasrnn[subword]'").__file__).parent
+    for library, names in TEXT.items():
+        found = tf.load_op_library(str(folder / "python" / "ops" / library))
+        assert all(hasattr(found, re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()) for name in names), dir(found)
 
 
 def test_variables_and_tables_are_loaded_and_read(saved):

@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -85,6 +86,21 @@ def test_batches_of_a_stream_make_up_the_whole(documents, batch_size):
     quality = evaluate_text(model, iter(documents), batch_size)
     assert quality.log_likelihood == pytest.approx(sum(model.log_likelihood(document) for document in documents))
     assert quality.tokens == sum(map(len, documents))
+
+
+def test_unknown_tokens_are_counted(neural, session, counted):
+    text = TEXT + "ZZ€"
+    for model in (neural, session, counted):
+        quality = evaluate_text(model, [text, "Z"])
+        assert quality.unknown_tokens == 4 and quality.unknown_share == pytest.approx(4 / (len(text) + 1))
+        figures = quality.figures()
+        assert figures["perplexity"] == quality.perplexity and figures["unknown_tokens"] == 4
+        assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
+def test_what_is_infinite_or_unknown_is_null_in_json():
+    figures = TextQuality(-math.inf, 2, 2, 2).figures()
+    assert figures["perplexity"] is figures["log_likelihood"] is figures["unknown_share"] is None and figures["tokens"] == 2
 
 
 def test_the_impossible_has_no_finite_perplexity():

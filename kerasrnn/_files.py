@@ -1,0 +1,84 @@
+"""A file that appears under its name complete, or not at all."""
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+Result = TypeVar("Result")
+
+_INCOMPLETE = ".incomplete."
+_ABANDONED = 3600  # seconds without a change after which nobody is writing a file any more
+
+
+def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Result]) -> Result:
+    """Calls `write` with a path beside `path`, and renames what it wrote there to `path` once it is on the disk.
+
+    An error, a full disk or a kill half-way leaves what `path` held before. Folders on the way are made.
+
+    Args:
+        path: The file's name.
+        write: What writes the file; the end of the name that it gets is `path`'s, as savers choose the format by it.
+
+    Returns:
+        What `write` returns.
+
+    Raises:
+        OSError: If the file cannot be written; besides whatever `write` raises.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "a.txt"), lambda beside: beside.write_text("whole"))
+    ...     [(file.name, file.read_text()) for file in Path(folder).iterdir()]
+    5
+    [('a.txt', 'whole')]
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
+    # Two that write the same file at once do not meet.
+    beside = path.with_name(f"{_INCOMPLETE}{uuid.uuid4().hex}.{path.name}")
+    try:
+        result = write(beside)
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        return result
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_stream(path: str | os.PathLike[str], write: Callable[[BinaryIO], Result]) -> Result:
+    """Does as `write_whole` with an open file, for what takes no path or would change its name."""
+
+    def to_file(beside: Path) -> Result:
+        with beside.open("xb") as file:
+            return write(file)
+
+    return write_whole(path, to_file)
+
+
+def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = None) -> None:
+    """Writes a value as JSON in UTF-8, as `write_whole` does."""
+    write_whole(path, lambda beside: beside.write_text(json.dumps(value, indent=indent), encoding="utf-8"))
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Reads JSON in UTF-8."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Removes what a killed process left of the same file."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(_INCOMPLETE) and left.name.endswith(f".{path.name}"):
+            try:
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    left.unlink()
+            except FileNotFoundError:  # its writer was at work after all, and finished
+                continue

@@ -1,0 +1,127 @@
+"""kerasrnn compare"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kerasrnn._files import write_whole
+from kerasrnn.cli import _plots
+from kerasrnn.cli._tensorflow import load_tensorflow
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LABELS = {"bits_per_character": "bits per character", "perplexity": "perplexity of a token", "loss": "loss"}
+
+
+@dataclass(frozen=True)
+class _Run:
+    path: Path
+    history: dict[str, list[float]]
+    settings: dict[str, Any]
+    corpus: str
+    checksum: str
+    parameters: int | None
+
+    def best(self, figure: str) -> float | None:
+        values = self.history.get(f"val_{figure}")
+        return min(values) if values else None
+
+
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="PLOT", help="Where to draw the curves, one over the other: a .png, .svg or .pdf.")
+    ] = None,
+) -> None:
+    """Compare runs: the best figures on validation, size, time, and the settings in which they differ; and their curves.
+
+    The best run by bits per character comes first. Perplexities compare only between runs with the same tokenizer.
+
+    Example:  kerasrnn compare runs/lstm runs/gru --out curves.png
+    """
+    _plots.check_format(out)
+    load_tensorflow()
+    runs = sorted(map(_read, folders), key=lambda run: run.best("bits_per_character") or float("inf"))
+    console = Console(highlight=False)
+    console.print(_table(runs))
+    if len({run.checksum for run in runs}) > 1:
+        console.print("These runs have different corpora: their figures do not compare.", style="yellow")
+    elif len({tuple(value for name, value in run.settings.items() if name in _vocabulary_settings()) for run in runs}) > 1:
+        console.print("These runs have different tokens: compare them by bits per character.", style="yellow")
+    if out:
+        write_whole(out, lambda beside: _draw(runs).savefig(beside, dpi=150))
+        console.print(Text(f"The curves are in {out}."), soft_wrap=True)
+
+
+def _vocabulary_settings() -> tuple[str, ...]:
+    from kerasrnn.training.settings import TOKENIZER_SETTINGS
+
+    return TOKENIZER_SETTINGS
+
+
+def _read(folder: Path) -> _Run:
+    from kerasrnn.training import RunFolder, read_history
+
+    run = RunFolder(folder)
+    history = read_history(folder / "history.csv")
+    if not history:
+        raise ValueError(f"{str(folder)!r} has no complete epoch yet. Train on, or leave it out.")
+    corpus = ", ".join(Path(name).name for name in run.corpus_names)
+    return _Run(folder, history, asdict(run.settings), corpus, run.checksum, run.parameters)
+
+
+def _table(runs: Sequence[_Run]) -> Table:
+    differing = [name for name in runs[0].settings if len({str(run.settings[name]) for run in runs}) > 1]
+    table = Table("run")
+    for title in ("perplexity", "bits a character", "best epoch", "epochs", "parameters", "minutes"):
+        table.add_column(title, justify="right")
+    if len({run.checksum for run in runs}) > 1:
+        table.add_column("corpus")
+    for name in differing:
+        table.add_column(name, justify="right")
+    for run in runs:
+        losses, seconds = run.history.get("val_loss", []), run.history.get("seconds", [])
+        cells = [
+            _shown(run.best("perplexity"), "{:,.2f}"),
+            _shown(run.best("bits_per_character"), "{:.4f}"),
+            _shown(run.history["epoch"][losses.index(min(losses))] if losses else None, "{:.0f}"),
+            f"{len(run.history['epoch'])} of {run.settings['epochs']}",
+            _shown(run.parameters, "{:,}"),
+            _shown(sum(seconds) / 60 if seconds else None, "{:,.1f}"),
+        ]
+        cells += [run.corpus] if table.columns[7:] and table.columns[7].header == "corpus" else []
+        table.add_row(*map(Text, [str(run.path), *cells, *(_shown(run.settings[name], "{}") for name in differing)]))
+    return table
+
+
+def _shown(value: Any, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _draw(runs: Sequence[_Run]) -> "Figure":
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    name = next((name for name in _LABELS if all(name in run.history for run in runs)), None)
+    if name is None:
+        raise ValueError(f"the runs must have one of {', '.join(_LABELS)} in history.csv, all of them. Leave --out out.")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel=_LABELS[name], title="lines: validation, dots: training")
+    for run in runs:
+        validation = run.history.get(f"val_{name}")
+        color = None
+        if validation:
+            (line,) = axes.plot(run.history["epoch"], validation, "o-", markersize=3.5, label=str(run.path))
+            color = line.get_color()
+        axes.plot(run.history["epoch"], run.history[name], ":", color=color, label=None if validation else str(run.path))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure

@@ -1,0 +1,160 @@
+"""The states that a model carries from batch to batch of one pass over contiguous streams."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasrnn._backend import keras, tf
+
+_ROWS = "carried_states_rows"  # names the operation that finds another batch size
+
+
+class CarriedStates:
+    """The states of a `LanguageModel(stateful=True)` between two batches; `model.carried_states` are those of training.
+
+        states_b+1 = stop_gradient(the states after batch b)        truncated backpropagation through time
+
+    They are no weights: neither `model.weights` nor saved files nor exported models hold them. A callback that is to
+    resume in the middle of an epoch saves what `get` returns, and hands it to `set` before that epoch's first batch;
+    an epoch that begins with states that were set goes on from them, any other from the initial ones.
+
+    Args:
+        names: the states' names, as `LanguageModel.state_names`.
+        initial: from a number of rows to the initial states, a flat list of (rows, units).
+
+    Example:
+
+    >>> import keras, kerasrnn
+    >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(2), vocabulary_size=9, stateful=True)
+    >>> model.compile()
+    >>> streams = kerasrnn.data.language_model_dataset(range(9), batch_size=2, num_steps=2, contiguous=True)
+    >>> history = model.fit(streams, verbose=0)
+    >>> states = model.carried_states.get()
+    >>> {name: (state.shape, state.dtype.name) for name, state in states.items()}
+    {'state_0_h': ((2, 2), 'float32')}
+    >>> model.reset_states()
+    >>> model.carried_states.get()
+    {}
+    >>> model.carried_states.set(states)
+
+    References:
+        Williams, R. and Peng, J. (1990). An efficient gradient-based algorithm for on-line training of recurrent network
+        trajectories. Neural Computation 2(4).
+    """
+
+    def __init__(self, names: Sequence[str], initial: Callable[[int], list[Any]]) -> None:
+        self._names = list(names)
+        self._initial = initial
+        self._variables: list[Any] = []
+        self._empty = True
+        self._were_set = False
+
+    @property
+    def rows(self) -> int | None:
+        """The batch size that the states are for, or None where there are none yet."""
+        return None if self._empty else int(self._variables[0].shape[0])
+
+    def get(self) -> dict[str, np.ndarray]:
+        """Arrays (batch, units) by name, float32 where NumPy has no such dtype; {} before a pass's first batch."""
+        if self._empty:
+            return {}
+        values = [tf.cast(v, tf.float32) if v.dtype == tf.bfloat16 else v for v in self._variables]
+        return {name: value.numpy() for name, value in zip(self._names, values)}
+
+    def set(self, states: Mapping[str, Any]) -> None:
+        """Makes the next batch, and so the next epoch, go on from these states.
+
+        Args:
+            states: arrays (batch, units) by name, as `get` returns them; {} to begin from the initial states.
+
+        Raises:
+            ValueError: names or shapes are not those of the model's states.
+        """
+        if not states:
+            self.reset()
+            return
+        if set(states) != set(self._names):
+            raise ValueError(f"states: expected {self._names}, the model's state_names; received {sorted(states)}")
+        values = [np.asarray(states[name]) for name in self._names]
+        initial = self._initial(len(values[0]) if values[0].ndim else 0)
+        for name, value, like in zip(self._names, values, initial):
+            if value.shape != like.shape:
+                raise ValueError(
+                    f"states: expected {name} of shape {tuple(like.shape)}, and all of one batch size; received "
+                    f"{value.shape}. Pass what carried_states.get() of the same model returned."
+                )
+        self._assign([tf.cast(value, like.dtype) for value, like in zip(values, initial)])
+        self._were_set = True
+
+    def reset(self) -> None:
+        """Makes the next batch begin from the initial states; its size may be another."""
+        self._empty, self._were_set = True, False
+
+    def begin_epoch(self) -> None:
+        """Resets, unless states were set since the last batch."""
+        if not self._were_set:
+            self.reset()
+
+    def _assign(self, values: list[Any]) -> None:
+        if [v.shape for v in self._variables] != [v.shape for v in values]:
+            self._variables = [tf.Variable(v, trainable=False, name=name) for name, v in zip(self._names, values)]
+        else:
+            for variable, value in zip(self._variables, values):
+                variable.assign(value)
+        self._empty = False
+
+    def before(self, token_ids: Any) -> tuple[Any, list[Any]]:
+        """Within a step: the token ids (batch, time), sure to have the states' rows, and the states that they go on from."""
+        if token_ids.shape[0] is None:
+            token_ids = tf.ensure_shape(token_ids, (self.rows, None), name=_ROWS)
+        elif token_ids.shape[0] != self.rows:
+            raise ValueError(self._another_size(f"one of {token_ids.shape[0]}"))
+        return token_ids, [tf.stop_gradient(tf.convert_to_tensor(v)) for v in self._variables]
+
+    def after(self, states: list[Any]) -> None:
+        """Within a step: keeps the states for the next one."""
+        for variable, state in zip(self._variables, states, strict=True):
+            variable.assign(tf.cast(tf.stop_gradient(state), variable.dtype))
+
+    def stepping(self, make_function: Callable[[], Callable[[Any], Any]]) -> Callable[[Any], Any]:
+        """Keras's function of an iterator, which takes one or more steps, with states of the right size to capture."""
+        function, captured = make_function(), None
+
+        def step(iterator: Any) -> Any:
+            nonlocal function, captured
+            if self._empty:
+                rows, iterator = _rows(iterator)
+                self._assign(self._initial(rows))
+            if captured is not self._variables:
+                function = make_function() if captured is not None else function
+                captured = self._variables
+            self._were_set = False
+            try:
+                return function(iterator)
+            except tf.errors.InvalidArgumentError as error:
+                if _ROWS not in str(error):
+                    raise
+                raise ValueError(self._another_size("one of another size")) from error
+
+        return step
+
+    def _another_size(self, received: Any) -> str:
+        return (
+            f"stateful=True: expected a batch of {self.rows} rows, as the carried states have; received {received}. Each "
+            "row must go on from batch to batch: use kerasrnn.data's contiguous windows or document_streams, which are "
+            "all full (or drop_remainder=True), and call reset_states() before batches of another size."
+        )
+
+
+def _rows(iterator: Any) -> tuple[int, Iterator[Any]]:
+    """The next element's batch size, and an iterator that still has that element."""
+    if isinstance(iterator, tf.data.Iterator):
+        rows = keras.tree.flatten(iterator.element_spec)[0].shape[:1].as_list()
+        if rows and rows[0] is not None:
+            return rows[0], iterator
+    iterator = iter(iterator)
+    first = next(iterator)
+    rows = next(len(value) for value in keras.tree.flatten(first) if value is not None)
+    return rows, itertools.chain([first], iterator)
