@@ -3,10 +3,10 @@
 from kerasrnn._text_quality import TextQuality, evaluate_text
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
-from kerasrnn.training.continuous_cache import ContinuousCache, continuous_cache
+from kerasrnn.training.continuous_cache import ContinuousCache
 from kerasrnn.training.corpus_files import read_corpus
 from kerasrnn.training.curves import Curves, draw_curves, read_history
-from kerasrnn.training.dynamic_evaluation import DynamicEvaluation, dynamic_evaluation
+from kerasrnn.training.dynamic_evaluation import DynamicEvaluation
 from kerasrnn.training.epoch_callback import EpochCallback
 from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
@@ -42,9 +42,7 @@ __all__ = [
     "TextQuality",
     "TimeLimit",
     "VariableLengthRate",
-    "continuous_cache",
     "draw_curves",
-    "dynamic_evaluation",
     "epoch_windows",
     "evaluate_text",
     "read_corpus",

@@ -2,18 +2,24 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from kerasrnn._backend import tf
-from kerasrnn._text_quality import TextQuality, evaluate_text
 from kerasrnn.training._text_scorer import TextScorer, check_count, check_number, state_specs, steps_spec
 
 
 @dataclass(frozen=True)
 class ContinuousCache:
-    """What a model remembers of the text it is evaluated on: see `continuous_cache`.
+    r"""What a model remembers of the text that it is evaluated on, for `evaluate_text` (Grave et al., 2017).
+
+        p(w | x_1 … x_t) = (1 − λ) p_vocab(w | h_t) + λ p_cache(w)
+        p_cache(w) ∝ Σ_(i = t − window … t − 1) 1{w = x_(i+1)} exp(θ h_t · h_i)
+
+    h_t is the last layer's output after token x_t, and x_(i+1) the token that followed on x_i: a word is likely where it
+    was read before in a like place. As long as the cache is empty, p is p_vocab. Each document begins with an empty one.
+    Nothing is trained; the scores are computed in float32.
 
     Attributes:
         window: How many of the latest hidden states the cache holds.
@@ -23,7 +29,20 @@ class ContinuousCache:
         num_steps: How many tokens are run at once; does not change the result.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ValueError: If a setting is out of range; in `evaluate_text`, if the model has no tokenizer.
+
+    Example:
+
+    >>> import kerasrnn
+    >>> tokenizer = kerasrnn.tokenizers.CharTokenizer(["\ufffd", "\n", "a", "b"])
+    >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer=tokenizer)
+    >>> static = kerasrnn.training.evaluate_text(model, "aaaaaaaa")
+    >>> cached = kerasrnn.training.evaluate_text(model, "aaaaaaaa", cache=ContinuousCache(share=0.5))
+    >>> cached.perplexity < static.perplexity
+    True
+
+    Reference: Grave, Joulin and Usunier, 2017, "Improving Neural Language Models with a Continuous Cache", equations 2, 3
+    and 5.
     """
 
     window: int = 2000
@@ -40,44 +59,6 @@ class ContinuousCache:
     def scorer(self, model: Any) -> TextScorer:
         """What `evaluate_text` measures in place of the model."""
         return _CacheScorer(model, self)
-
-
-def continuous_cache(model: Any, text: str | Iterable[str], settings: ContinuousCache, verbose: bool = False) -> TextQuality:
-    """Measures how well a model predicts a text with a cache of its hidden states beside it (Grave et al., 2017).
-
-        p(w | x_1 … x_t) = (1 − λ) p_vocab(w | h_t) + λ p_cache(w)
-        p_cache(w) ∝ Σ_(i = t − window … t − 1) 1{w = x_(i+1)} exp(θ h_t · h_i)
-
-    h_t is the last layer's output after token x_t, and x_(i+1) the token that followed on x_i: a word is likely where it
-    was read before in a like place. As long as the cache is empty, p is p_vocab. Each document begins with an empty one.
-    Nothing is trained; the scores are computed in float32.
-
-    Args:
-        model: A `LanguageModel` with a tokenizer.
-        text: A text, or documents; an iterator may be larger than memory.
-        settings: The cache's size, flatness and share.
-        verbose: Whether to show a progress bar for each document.
-
-    Returns:
-        A `TextQuality`, as of `evaluate_text`.
-
-    Raises:
-        TypeError: If the model is no `LanguageModel`, or a document is not a string.
-        ValueError: If the model has no tokenizer, or there is no character in the text.
-
-    Example:
-
-    >>> import kerasrnn
-    >>> tokenizer = kerasrnn.tokenizers.CharTokenizer(["\\ufffd", "\\n", "a", "b"])
-    >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer=tokenizer)
-    >>> cached = continuous_cache(model, "aaaaaaaa", ContinuousCache(share=0.5))
-    >>> cached.perplexity < kerasrnn.training.evaluate_text(model, "aaaaaaaa").perplexity
-    True
-
-    Reference: Grave, Joulin and Usunier, 2017, "Improving Neural Language Models with a Continuous Cache", equations 2, 3
-    and 5.
-    """
-    return evaluate_text(settings.scorer(model), text, batch_size=1, verbose=verbose)
 
 
 class _CacheScorer(TextScorer):

@@ -1,14 +1,13 @@
 """Evaluation of a model that goes on learning from the text it is evaluated on."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn._text_quality import TextQuality, evaluate_text
 from kerasrnn.training._text_scorer import TextScorer, check_count, check_number, state_specs, steps_spec
 
 _LARGEST = sys.float_info.max
@@ -16,7 +15,17 @@ _LARGEST = sys.float_info.max
 
 @dataclass(frozen=True)
 class DynamicEvaluation:
-    """How a model adapts to the text it is evaluated on: see `dynamic_evaluation`.
+    r"""How a model learns from the text that it is evaluated on, for `evaluate_text` (Krause et al., 2018).
+
+    The text is cut into segments s_1, s_2, … of n tokens. Each is predicted with the weights θ as they are, and only then
+    changes them, through its mean loss L and from the states that the segment before left; θ_g are the trained weights:
+
+        "sgd":  θ ← θ − η ∇L(s_i) + λ (θ_g − θ)
+        "rms":  θ ← θ − η ∇L(s_i) / (√MS + ε) + λ R ⊙ (θ_g − θ),   R = min(√MS / mean(√MS), 1 / λ)
+
+    MS is the mean of (∇L(s))² over segments s of the training text at the trained weights, the mean of R's denominator
+    that over all weights of the model. Dropout and other noise are off. Each document begins anew, from the trained
+    weights, and these are in place again afterwards, after an error too.
 
     Attributes:
         method: "rms", which needs `training_text`, or "sgd".
@@ -29,7 +38,20 @@ class DynamicEvaluation:
         rows: How many parallel streams that text is read in, for gradients of as many segments together.
 
     Raises:
-        ValueError: If a setting is out of range, or "rms" has no training text.
+        ValueError: If a setting is out of range, or "rms" has no training text; in `evaluate_text`, if the model has no
+            tokenizer, the training text is shorter than a segment, or the model diverges.
+
+    Example:
+
+    >>> import kerasrnn
+    >>> tokenizer = kerasrnn.tokenizers.CharTokenizer(["\ufffd", "\n", "a", "b"])
+    >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer=tokenizer)
+    >>> static = kerasrnn.training.evaluate_text(model, "ab" * 100)
+    >>> settings = DynamicEvaluation("sgd", learning_rate=0.5, decay=0.0)
+    >>> kerasrnn.training.evaluate_text(model, "ab" * 100, dynamic=settings).perplexity < static.perplexity
+    True
+
+    Reference: Krause, Kahembwe, Murray and Renals, 2018, "Dynamic Evaluation of Neural Sequence Models".
     """
 
     method: str = "rms"
@@ -57,50 +79,6 @@ class DynamicEvaluation:
     def scorer(self, model: Any) -> TextScorer:
         """What `evaluate_text` measures in place of the model."""
         return _DynamicScorer(model, self)
-
-
-def dynamic_evaluation(
-    model: Any, text: str | Iterable[str], settings: DynamicEvaluation, verbose: bool = False
-) -> TextQuality:
-    """Measures how well a model predicts a text that it learns from as it reads it (Krause et al., 2018).
-
-    The text is cut into segments s_1, s_2, … of n tokens. Each is predicted with the weights θ as they are, and only then
-    changes them, through its mean loss L and from the states that the segment before left; θ_g are the trained weights:
-
-        "sgd":  θ ← θ − η ∇L(s_i) + λ (θ_g − θ)
-        "rms":  θ ← θ − η ∇L(s_i) / (√MS + ε) + λ R ⊙ (θ_g − θ),   R = min(√MS / mean(√MS), 1 / λ)
-
-    MS is the mean of (∇L(s))² over segments s of the training text at the trained weights, the mean of R's denominator
-    that over all weights of the model. Dropout and other noise are off. Each document begins anew, from the trained
-    weights, and these are in place again afterwards, after an error too.
-
-    Args:
-        model: A `LanguageModel` with a tokenizer.
-        text: A text, or documents; an iterator may be larger than memory.
-        settings: How the model learns.
-        verbose: Whether to show a progress bar for each document.
-
-    Returns:
-        A `TextQuality`, as of `evaluate_text`.
-
-    Raises:
-        TypeError: If the model is no `LanguageModel`, or a document is not a string.
-        ValueError: If the model has no tokenizer, there is no character in the text, the training text is shorter than
-            a segment, or the model diverges.
-
-    Example:
-
-    >>> import kerasrnn
-    >>> tokenizer = kerasrnn.tokenizers.CharTokenizer(["\\ufffd", "\\n", "a", "b"])
-    >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer=tokenizer)
-    >>> static = kerasrnn.training.evaluate_text(model, "ab" * 100)
-    >>> dynamic = dynamic_evaluation(model, "ab" * 100, DynamicEvaluation("sgd", learning_rate=0.5, decay=0.0))
-    >>> dynamic.perplexity < static.perplexity
-    True
-
-    Reference: Krause, Kahembwe, Murray and Renals, 2018, "Dynamic Evaluation of Neural Sequence Models".
-    """
-    return evaluate_text(settings.scorer(model), text, batch_size=1, verbose=verbose)
 
 
 class _DynamicScorer(TextScorer):

@@ -5,7 +5,7 @@ from kerasrnn._backend import keras, tf
 from kerasrnn.cells import GRUCell, LSTMCell
 from kerasrnn.models import LanguageModel
 from kerasrnn.tokenizers import CharTokenizer
-from kerasrnn.training import ContinuousCache, continuous_cache, evaluate_text
+from kerasrnn.training import ContinuousCache, DynamicEvaluation, evaluate_text
 from kerasrnn.training.continuous_cache import hidden_states_and_logits
 
 SYMBOLS = ["\ufffd", "\n", "a", "b", "c", "d"]
@@ -48,7 +48,7 @@ def test_the_probabilities_are_those_computed_by_hand(model, settings):
     np.testing.assert_allclose(expected.sum(1), 1.0)
     log_likelihoods = np.log(expected[np.arange(len(targets)), targets])
     np.testing.assert_allclose(settings.scorer(model).log_likelihoods(TEXT), log_likelihoods, atol=2e-5)
-    quality = continuous_cache(model, TEXT, settings)
+    quality = evaluate_text(model, TEXT, cache=settings)
     assert quality.log_likelihood == pytest.approx(log_likelihoods.sum(), rel=1e-5)
     assert (quality.tokens, quality.bytes, quality.unknown_tokens) == (len(TEXT), len(TEXT), 0)
 
@@ -73,7 +73,7 @@ def test_the_future_does_not_leak(model):
 
 def test_without_a_share_it_is_the_plain_evaluation_and_of_documents_each_begins_empty(model):
     documents = [TEXT, "", "dab"]
-    quality = continuous_cache(model, documents, ContinuousCache(share=0.0))
+    quality = evaluate_text(model, documents, cache=ContinuousCache(share=0.0))
     assert quality.log_likelihood == pytest.approx(evaluate_text(model, documents).log_likelihood, rel=1e-5)
     scorer = ContinuousCache(share=0.5).scorer(model)
     alone = scorer.score([TEXT])[0][0] + scorer.score(["dab"])[0][0]
@@ -106,4 +106,6 @@ def test_bad_settings(model):
         with pytest.raises(ValueError, match=f"{name} must be .*, but is {value!r}"):
             ContinuousCache(**{name: value})
     with pytest.raises(TypeError, match="model must be a kerasrnn.models.LanguageModel"):
-        continuous_cache(keras.layers.Dense(2), TEXT, ContinuousCache())
+        evaluate_text(keras.layers.Dense(2), TEXT, cache=ContinuousCache())
+    with pytest.raises(ValueError, match="dynamic and cache exclude each other"):
+        evaluate_text(keras.layers.Dense(2), TEXT, dynamic=DynamicEvaluation("sgd"), cache=ContinuousCache())

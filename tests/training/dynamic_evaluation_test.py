@@ -7,7 +7,7 @@ from kerasrnn._backend import keras
 from kerasrnn.cells import GRUCell, LSTMCell, SimpleRNNCell
 from kerasrnn.models import LanguageModel
 from kerasrnn.tokenizers import CharTokenizer
-from kerasrnn.training import DynamicEvaluation, dynamic_evaluation, evaluate_text
+from kerasrnn.training import DynamicEvaluation, evaluate_text
 
 SYMBOLS = ["\ufffd", "\n", "a", "b", "c", "d"]
 TEXT, TRAINING_TEXT = "abcabddcabcaadbcab", "abcdabcaabcdcbaddcab"
@@ -95,7 +95,7 @@ def test_the_probabilities_are_those_computed_by_hand(name):
     model, settings = elman(), SETTINGS[name]
     expected = by_hand(model, TEXT, settings)
     np.testing.assert_allclose(settings.scorer(model).log_likelihoods(TEXT), expected, rtol=1e-9)
-    quality = dynamic_evaluation(model, TEXT, settings)
+    quality = evaluate_text(model, TEXT, dynamic=settings)
     assert quality.log_likelihood == pytest.approx(expected.sum(), rel=1e-9)
     assert (quality.tokens, quality.bytes, quality.unknown_tokens) == (len(TEXT), len(TEXT), 0)
     assert abs(quality.log_likelihood - evaluate_text(model, TEXT).log_likelihood) > 0.1
@@ -124,7 +124,7 @@ def test_the_future_does_not_leak(deep_scorer):
 
 
 def test_nothing_learnt_is_the_static_evaluation(deep):
-    quality = dynamic_evaluation(deep, TEXT, DynamicEvaluation("sgd", learning_rate=0.0))
+    quality = evaluate_text(deep, TEXT, dynamic=DynamicEvaluation("sgd", learning_rate=0.0))
     assert quality.log_likelihood == pytest.approx(evaluate_text(deep, TEXT).log_likelihood, rel=1e-5)
 
 
@@ -141,7 +141,7 @@ def test_the_weights_are_restored_whatever_happens(deep, deep_scorer, monkeypatc
     assert all(map(np.array_equal, before, deep.get_weights()))
     settings = DynamicEvaluation("sgd", learning_rate=1e38, decay=0.0)
     with pytest.raises(ValueError, match="learning_rate must be so low that the model does not diverge, but is 1e\\+38"):
-        dynamic_evaluation(deep, TEXT * 20, settings)
+        evaluate_text(deep, TEXT * 20, dynamic=settings)
     assert all(map(np.array_equal, before, deep.get_weights()))
     segment, calls = deep_scorer._segment, []
 
@@ -174,10 +174,10 @@ def test_bad_settings_and_models(deep):
     with pytest.raises(ValueError, match="training_text must be a text for method='rms'.*, but is None. Give the text"):
         DynamicEvaluation()
     with pytest.raises(ValueError, match="training_text must have more tokens than a segment's num_steps=5, but has 3"):
-        dynamic_evaluation(deep, TEXT, DynamicEvaluation(training_text="abc"))
+        evaluate_text(deep, TEXT, dynamic=DynamicEvaluation(training_text="abc"))
     with pytest.raises(TypeError, match="model must be a kerasrnn.models.LanguageModel.* but is a Dense"):
-        dynamic_evaluation(keras.layers.Dense(2), TEXT, SETTINGS["sgd"])
+        evaluate_text(keras.layers.Dense(2), TEXT, dynamic=SETTINGS["sgd"])
     with pytest.raises(ValueError, match="model must have a tokenizer to read text with"):
-        dynamic_evaluation(LanguageModel(GRUCell(2), vocabulary_size=3), TEXT, SETTINGS["sgd"])
+        evaluate_text(LanguageModel(GRUCell(2), vocabulary_size=3), TEXT, dynamic=SETTINGS["sgd"])
     with pytest.raises(ValueError, match="text must have at least one token, but is empty"):
-        dynamic_evaluation(deep, "", SETTINGS["sgd"])
+        evaluate_text(deep, "", dynamic=SETTINGS["sgd"])
