@@ -211,7 +211,7 @@ def main() -> None:
     console, stderr = Console(highlight=False), Console(stderr=True)
     if arguments.profile:
         result: Any = profile(setting, arguments.batches)
-        table = Table("operation", "times", "ms a step", title="Our step, by kind of operation (loops hold what runs in them)")
+        table = Table("operation", "times", "ms a step", title="Our step, by kind of operation, all threads")
         for kind, count, milliseconds in result[:25]:
             table.add_row(kind, str(count), f"{milliseconds:.1f}")
     else:

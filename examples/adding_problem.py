@@ -34,7 +34,7 @@ from kerasrnn.training import Backup, TimeLimit
 
 STEPS_PER_EPOCH = 100
 TRAIN, VALIDATION, TEST = 0, 1, 2  # three streams of random numbers
-RATES = {"Elman": 3e-4, "LSTM": 2e-3, "GRU": 2e-3, "IndRNN": 1e-3, "minGRU": 5e-3}
+RATES = {"Elman": 3e-4, "LSTM": 2e-3, "GRU": 2e-3, "IndRNN": 1e-3, "minGRU": 1e-2}
 
 
 def sequences(part: int, seed: int, length: int, batch_size: int, first: int, last: int) -> tf.data.Dataset:
@@ -171,7 +171,8 @@ def main() -> None:
     check_settings(parser, arguments)
 
     console = Console(highlight=False)
-    table = Table("network", "parameters", "steps", "mean squared error", "seconds", title=f"Adding problem, T = {arguments.length}")
+    columns = ("network", "parameters", "steps", "mean squared error", "seconds")
+    table = Table(*columns, title=f"Adding problem, T = {arguments.length}")
     stderr = Console(stderr=True)
     with Progress(console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         for network in arguments.networks:
@@ -183,22 +184,22 @@ def main() -> None:
 
             result = read_json(result_file) if result_file.exists() else run(network, arguments, advance)
             progress.remove_task(bar)
-            table.add_row(
-                network, f"{result['parameters']:,}", f"{result['steps']:,}", f"{result['mse']:.1e}", f"{result['seconds']:.0f}"
-            )
+            counts = (f"{result['parameters']:,}", f"{result['steps']:,}")
+            table.add_row(network, *counts, f"{result['mse']:.1e}", f"{result['seconds']:.0f}")
     console.print(table)
     console.print(f"Always answering 1: {1 / 6:.3f}")
 
 
 def check_settings(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
     """A folder holds runs of one setting."""
-    settings = {name: getattr(arguments, name) for name in ("length", "steps", "minutes", "units", "batch_size", "target", "seed")}
+    names = ("length", "steps", "minutes", "units", "batch_size", "target", "seed")
+    settings = {name: getattr(arguments, name) for name in names}
     file = arguments.out / "settings.json"
     if not file.exists():
         write_json(file, settings, indent=1)
     elif (found := read_json(file)) != settings:
-        other = ", ".join(f"--{name.replace('_', '-')} {found.get(name)}" for name in settings if found.get(name) != settings[name])
-        parser.error(f"{arguments.out} holds runs with {other}. Give the same, or another --out.")
+        other = [f"--{name.replace('_', '-')} {found.get(name)}" for name in names if found.get(name) != settings[name]]
+        parser.error(f"{arguments.out} holds runs with {', '.join(other)}. Give the same, or another --out.")
 
 
 if __name__ == "__main__":

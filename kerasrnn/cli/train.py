@@ -32,11 +32,32 @@ class Cell(StrEnum):
     LSTM = "lstm"
     GRU = "gru"
     SIMPLE_RNN = "simple_rnn"
+    MIN_GRU = "min_gru"
+
+
+class Preset(StrEnum):
+    ZAREMBA_SMALL = "zaremba_small"
+    ZAREMBA_MEDIUM = "zaremba_medium"
+    AWD_LSTM = "awd_lstm"
+    CHAR_LSTM = "char_lstm"
+    CHAR_GRU = "char_gru"
+    MIN_GRU = "min_gru"
+
+
+class Optimizer(StrEnum):
+    ADAM = "adam"
+    SGD = "sgd"
 
 
 class Schedule(StrEnum):
     COSINE = "cosine"
     CONSTANT = "constant"
+    DECAY = "decay"
+
+
+class Averaging(StrEnum):
+    EMA = "ema"
+    NT_ASGD = "nt_asgd"
 
 
 class MixedPrecision(StrEnum):
@@ -56,6 +77,10 @@ def train(
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE.toml", help="Settings, as units = 512, and corpus; options win over the file."),
+    ] = None,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(help="Settings of a published model, or of one for two CPU cores; all other options win over it."),
     ] = None,
     tokenizer: Annotated[Tokenizer, _option(_TOKENIZER, "What a token is.")] = Tokenizer.CHAR,
     vocabulary_size: Annotated[
@@ -85,15 +110,50 @@ def train(
         str | None, _option(_MODEL, "Width of the embedding, or one_hot; as units by default.", metavar="N|one_hot")
     ] = None,
     dropout: Annotated[float, _option(_MODEL, "Share of each layer's outputs to drop.", min=0, max=0.99)] = 0.0,
+    input_dropout: Annotated[
+        float | None, _option(_MODEL, "That share of the embedding's, if another.", min=0, max=0.99)
+    ] = None,
+    output_dropout: Annotated[
+        float | None, _option(_MODEL, "That share of the last layer's, if another.", min=0, max=0.99)
+    ] = None,
+    embedding_dropout: Annotated[float, _option(_MODEL, "Share of the words to drop.", min=0, max=0.99)] = 0.0,
+    locked_dropout: Annotated[
+        bool, _option(_MODEL, "Drop the same features at all steps of a window.", "--locked-dropout/--no-locked-dropout")
+    ] = False,
+    weight_drop: Annotated[float, _option(_MODEL, "Share of each recurrent kernel to drop.", min=0, max=0.99)] = 0.0,
+    activity_regularization: Annotated[float, _option(_MODEL, "Penalty on large outputs (AR).", min=0)] = 0.0,
+    temporal_activity_regularization: Annotated[float, _option(_MODEL, "Penalty on changing outputs (TAR).", min=0)] = 0.0,
     tie_embeddings: Annotated[
-        bool, _option(_MODEL, "Share the embedding's weights with the output layer.", "--tie-embeddings")
+        bool, _option(_MODEL, "Share the embedding's weights with the output layer.", "--tie-embeddings/--no-tie-embeddings")
+    ] = False,
+    initial_scale: Annotated[
+        float | None, _option(_MODEL, "Begin with all weights uniform up to this; by default as Keras does.")
+    ] = None,
+    stateful: Annotated[
+        bool, _option(_TRAINING, "Carry states from batch to batch, over streams of text.", "--stateful/--no-stateful")
     ] = False,
     epochs: Annotated[int, _option(_TRAINING, "Passes over the text; a finished run goes on with more.", min=1)] = 10,
     batch_size: Annotated[int, _option(_TRAINING, "Windows of text in a batch.", min=1)] = 32,
     num_steps: Annotated[int, _option(_TRAINING, "Tokens in a window.", min=1)] = 64,
-    learning_rate: Annotated[float, _option(_TRAINING, "Adam's learning rate at the start.")] = 2e-3,
-    schedule: Annotated[Schedule, _option(_TRAINING, "cosine: down to 0 over the run.")] = Schedule.COSINE,
+    variable_steps: Annotated[
+        bool,
+        _option(_TRAINING, "Vary the windows' lengths; with --stateful.", "--variable-steps/--no-variable-steps"),
+    ] = False,
+    optimizer: Annotated[Optimizer, _option(_TRAINING, "adam is AdamW with --weight-decay.")] = Optimizer.ADAM,
+    learning_rate: Annotated[float, _option(_TRAINING, "The learning rate at the start.")] = 2e-3,
+    schedule: Annotated[
+        Schedule, _option(_TRAINING, "cosine: down to 0 over the run; decay: by a factor each epoch.")
+    ] = Schedule.COSINE,
+    warmup_steps: Annotated[int, _option(_TRAINING, "Batches of rising learning rate before the cosine.", min=0)] = 0,
+    decay: Annotated[float, _option(_TRAINING, "The factor of the schedule decay.")] = 0.5,
+    decay_after: Annotated[int, _option(_TRAINING, "Epochs before the first decay.", min=0)] = 4,
     clip_norm: Annotated[float, _option(_TRAINING, "Largest norm of the gradient; 0 for no clipping.", min=0)] = 1.0,
+    summed_loss: Annotated[
+        bool,
+        _option(_TRAINING, "Learning rate and clip norm are of a loss summed over steps.", "--summed-loss/--no-summed-loss"),
+    ] = False,
+    weight_decay: Annotated[float, _option(_TRAINING, "Share of the weights taken off, times the rate.", min=0)] = 0.0,
+    averaging: Annotated[Averaging | None, _option(_TRAINING, "Average the weights: a moving average, or NT-ASGD.")] = None,
     mixed_precision: Annotated[
         MixedPrecision | None, _option(_TRAINING, "Compute in 16 bits, for accelerators; float32 by default.")
     ] = None,
@@ -109,14 +169,18 @@ def train(
     Example:  kerasrnn train moby_dick --out runs/moby --units 512 --layers 1 --epochs 5 --prompt "Call me "
 
     Example:  kerasrnn train --corpus ptb/ --out runs/ptb --tokenizer word
+
+    Example:  kerasrnn train --preset zaremba_small --corpus ptb/ --out runs/zaremba
     """
     names = _corpora.named_corpus(arguments, corpus)
     load_tensorflow()
     from kerasrnn import training
 
     known = [field.name for field in fields(training.Settings)]
-    given = {} if config is None else read_settings(config, [*known, "corpus"])
+    given = {} if config is None else read_settings(config, [*known, "corpus", "preset"])
     in_file = given.pop("corpus", [])
+    preset_in_file = given.pop("preset", None)
+    chosen = preset or preset_in_file
     names = names or _corpora.required_corpus([in_file] if isinstance(in_file, str) else in_file, None)
     for name in known:
         source = context.get_parameter_source(name)
@@ -125,7 +189,7 @@ def train(
             given[name] = value.value if isinstance(value, StrEnum) else value
     if str(given.get("embedding")).isdecimal():
         given["embedding"] = int(given["embedding"])
-    settings = training.Settings(**given)
+    settings = training.Settings.from_preset(str(chosen), **given) if chosen else training.Settings(**given)
     console = Console(highlight=False)
     command = context.meta.get("kerasrnn.command")
     result = training.train(names, out, settings, max_minutes, prompt, console=console, command=command)

@@ -14,7 +14,9 @@ def strings(value: Any, name: str) -> list[str]:
     return values
 
 
-def row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[[np.ndarray], Any], expected: str) -> np.ndarray:
+def row_values(
+    name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[[np.ndarray], Any], expected: str
+) -> np.ndarray:  # fmt: skip
     try:
         given = np.asarray(value)
         if np.dtype(dtype).kind == "i" and given.size and given.dtype.kind not in "iu":
@@ -22,7 +24,9 @@ def row_values(name: str, value: Any, rows: int, dtype: Any, is_valid: Callable[
         given = given.astype(dtype)
         values = np.broadcast_to(given, (rows,))
     except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}") from error
+        raise ValueError(
+            f"{name}: expected {expected}, one for all prompts or one a prompt ({rows}); received {value!r}"
+        ) from error
     if not np.all(is_valid(given)):
         raise ValueError(f"{name}: expected {expected}; received {value!r}")
     return values

@@ -22,24 +22,25 @@ class Decoder:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        rows = {"prompt": tf.string, "max_new_tokens": tf.int32, **{n: t for n, (t, *_) in SETTINGS.items()}, "stop": tf.string}
-        spec = {name: tf.TensorSpec((None,), dtype, name) for name, dtype in rows.items()}
+        settings = {name: dtype for name, (dtype, *_) in SETTINGS.items()}
+        dtypes = {"prompt": tf.string, "max_new_tokens": tf.int32, **settings, "stop": tf.string}
+        spec = {name: tf.TensorSpec((None,), dtype, name) for name, dtype in dtypes.items()}
         self.inputs = {
             "generate": [spec[name] for name in GENERATE_INPUTS],
             "score": [tf.TensorSpec((None,), tf.string, "text")],
         }
         self.never = _never_drawn(model.tokenizer, model.vocabulary_size)
         states = [tf.TensorSpec((None, *state.shape[1:]), state.dtype) for state in model.get_initial_state(1)]
-        ids, seen = tf.TensorSpec((None, None), tf.int32), tf.TensorSpec((None, model.vocabulary_size), tf.bool)
-        settings = {name: tf.TensorSpec((None,), dtype) for name, (dtype, *_) in SETTINGS.items()}
+        tokens, ids, t = (tf.TensorSpec(shape, tf.int32) for shape in ((None,), (None, None), ()))
+        seen = tf.TensorSpec((None, model.vocabulary_size), tf.bool)
         self.write = compiled(self._write, self.inputs["generate"])
-        self.begin = compiled(self._begin, [spec["prompt"]])
-        self.step = compiled(self._step, [tf.TensorSpec((None,), tf.int32), states, seen, tf.TensorSpec((), tf.int32), settings])
-        self.text_of_tokens = compiled(self._text_of_tokens, [tf.TensorSpec((None,), tf.int32)])
-        self._score_chunk = compiled(self._log_likelihood, [ids, ids, states])
+        self.begin = compiled(self.begin_graph, [spec["prompt"]])
+        self.step = compiled(self._step, [tokens, states, seen, t, {name: spec[name] for name in settings}])
+        self.text_of_tokens = compiled(self._text_of_tokens, [tokens])
+        self.score_chunk = compiled(self._log_likelihood, [ids, ids, states])
 
     def score(self, texts: Sequence[str], num_steps: int, verbose: bool, prompt: str | None = None) -> tuple[Any, Any]:
-        """Log-likelihoods (rows,) float64 and numbers of tokens (rows,), of the texts themselves or as they follow a prompt."""
+        """Log-likelihoods (rows,) float64 and numbers of tokens (rows,), of the texts alone or as they follow a prompt."""
         first, states = self.model.tokenizer.start_token_id, self.model.get_initial_state(len(texts))
         if prompt is not None:
             first, states, _ = self.begin(tf.constant([prompt]))
@@ -49,7 +50,8 @@ class Decoder:
         bar = keras.utils.Progbar(-(-targets.shape[1] // num_steps), unit_name="chunk", verbose=int(verbose))
         for start in range(0, targets.shape[1], num_steps):
             chunk = slice(start, start + num_steps)
-            log_likelihood, states = self._score_chunk(tf.constant(token_ids[:, chunk]), tf.constant(targets[:, chunk]), states)
+            pair = tf.constant(token_ids[:, chunk]), tf.constant(targets[:, chunk])
+            log_likelihood, states = self.score_chunk(*pair, states)
             total += log_likelihood.numpy()
             bar.add(1)
         return total, counts
@@ -83,8 +85,8 @@ class Decoder:
         return -tf.reduce_sum(loss, axis=1), states
 
     def generate_strings(
-        self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any, repetition_penalty: Any,
-        stop: Any, seed: Any,
+        self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any,
+        repetition_penalty: Any, stop: Any, seed: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """All (batch,) → `text`, `num_tokens`, and the tokens' `log_likelihood` under the model as it is.
 
@@ -92,14 +94,12 @@ class Decoder:
         well-formed UTF-8: bytes that are none have become U+FFFD. Never drawn are the unknown token and a start token
         that no text has.
         """
-        written = self._write(
-            prompt, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed
-        )  # fmt: skip
+        written = self._write(prompt, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
         return {name: written[name] for name in ("text", "num_tokens", "log_likelihood")}
 
     def _write(
-        self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any, repetition_penalty: Any,
-        stop: Any, seed: Any,
+        self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any,
+        repetition_penalty: Any, stop: Any, seed: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """`generate_strings`, and `token_ids` (batch, time) with their `log_probabilities` under the model as it is."""
         settings = {
@@ -114,7 +114,7 @@ class Decoder:
         ]
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
-        tokens, states, seen = self._begin(prompt)
+        tokens, states, seen = self.begin_graph(prompt)
         stop, any_stop = _stop_strings.to_search(stop)
 
         def body(t: Any, tokens: Any, states: list[Any], seen: Any, counts: Any, written: Any, likely: Any) -> Any:
@@ -131,9 +131,9 @@ class Decoder:
 
         # They grow, since a limit of a billion tokens is no reason to hold memory for them; and begin with one element,
         # since an empty one cannot be stacked.
+        nothing = [tf.zeros(tf.shape(tokens), dtype) for dtype in (tf.int32, tf.float32)]
         written, likely = (
-            tf.TensorArray(dtype, size=1, dynamic_size=True, element_shape=(None,)).write(0, tf.zeros(tf.shape(tokens), dtype))
-            for dtype in (tf.int32, tf.float32)
+            tf.TensorArray(n.dtype, size=1, dynamic_size=True, element_shape=(None,)).write(0, n) for n in nothing
         )
         *_, counts, written, likely = tf.while_loop(
             lambda t, *rest: tf.reduce_any(t < rest[-3]),
@@ -141,7 +141,6 @@ class Decoder:
             [0, tokens, states, seen, max_new_tokens, written, likely],
         )
         written, likely = (tf.transpose(values.stack()[1:]) for values in (written, likely))
-
         text, counts = self.cut(written, counts, stop, any_stop)
         counted = tf.sequence_mask(counts, tf.shape(written)[1])
         log_likelihood = tf.reduce_sum(tf.where(counted, tf.cast(likely, tf.float64), 0.0), axis=1)
@@ -150,7 +149,7 @@ class Decoder:
             "token_ids": written, "log_probabilities": likely,
         }  # fmt: skip
 
-    def _begin(self, prompt: Any) -> tuple[Any, list[Any], Any]:
+    def begin_graph(self, prompt: Any) -> tuple[Any, list[Any], Any]:
         """Of each prompt the last token, the states after all before it, and (batch, vocabulary) which tokens it has."""
         prompt_ids = self.model.tokenizer.tokenize(prompt)
         seen = tf.scatter_nd(

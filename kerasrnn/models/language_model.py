@@ -8,20 +8,24 @@ import kerasrnn.tokenizers  # noqa: F401  (a saved model names its tokenizer)
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN, EmbeddingDropout, LockedDropout, TemporalActivityRegularization
 from kerasrnn.metrics import Perplexity
+from kerasrnn.models.embedding import embedding_width
+from kerasrnn.models.presets import FromPreset
+from kerasrnn.models.sampled_softmax import SampledSoftmaxTraining
 from kerasrnn.models.segments import run_with_resets, token_ids_and_resets
 from kerasrnn.models.stateful_training import StatefulTraining
 from kerasrnn.models.text_methods import TextMethods
 from kerasrnn.models.vocabulary import vocabulary_size_of, within_vocabulary
 
 ops = keras.ops
-_OF_AWD_LSTM = (
-    "input_dropout", "output_dropout", "embedding_dropout", "locked_dropout", "weight_drop", "activity_regularization",
-    "temporal_activity_regularization",
+_PLAIN = (
+    "embedding", "dropout", "tie_embeddings", "stateful", "input_dropout", "output_dropout", "embedding_dropout",
+    "locked_dropout", "weight_drop", "activity_regularization", "temporal_activity_regularization", "sampled_softmax",
 )  # fmt: skip
+_INITIALIZERS = ("embeddings_initializer", "kernel_initializer", "bias_initializer")
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
-class LanguageModel(TextMethods, StatefulTraining):
+class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTraining):
     """A recurrent language model (Mikolov et al., 2010): embedding, a stack of cells over time, logits.
 
         x_t = embedding(token_t)                       or the one-hot vector of token_t
@@ -46,6 +50,10 @@ class LanguageModel(TextMethods, StatefulTraining):
         stateful: whether each batch of `fit` goes on from the states after the one before, cut from the gradient, and
             so of `evaluate`, with states of its own: for contiguous streams, all batches of one size. Each epoch and
             each evaluation begins anew; `predict`, calls and text carry nothing. See `carried_states`.
+        embeddings_initializer: of the embedding; the cells have their own initializers.
+        kernel_initializer, bias_initializer: of the output layer.
+        sampled_softmax: how many tokens training draws to set against each target, for vocabularies over 50,000; the
+            metrics of training are then the loss alone. None for all.
         **kwargs: as in `keras.Model`.
 
     Call arguments:
@@ -97,6 +105,10 @@ class LanguageModel(TextMethods, StatefulTraining):
         weight_drop: float = 0.0,
         activity_regularization: float = 0.0,
         temporal_activity_regularization: float = 0.0,
+        embeddings_initializer: Any = "uniform",
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        sampled_softmax: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -113,22 +125,19 @@ class LanguageModel(TextMethods, StatefulTraining):
         self.activity_regularization = activity_regularization
         self.temporal_activity_regularization = temporal_activity_regularization
         self.tie_embeddings = tie_embeddings
+        self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
         self.vocabulary_size = vocabulary_size_of(tokenizer, vocabulary_size)
         if not self.cells:
             raise ValueError("cells: expected a cell or a list of at least one; received an empty list")
         for name in ("dropout", "input_dropout", "output_dropout"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)}")
-        self.recurrent_layers = [
-            RNN(
-                cell, return_sequences=True, return_state=True, weight_drop=weight_drop, dtype=self.dtype_policy,
-                name=f"rnn_{i}",
-            )  # fmt: skip
-            for i, cell in enumerate(self.cells)
-        ]
-        rates = [dropout] * (len(self.cells) + 1)
-        rates[0] = dropout if input_dropout is None else input_dropout
-        rates[-1] = dropout if output_dropout is None else output_dropout
+        options = {"return_sequences": True, "return_state": True, "weight_drop": weight_drop, "dtype": self.dtype_policy}
+        self.recurrent_layers = [RNN(cell, **options, name=f"rnn_{i}") for i, cell in enumerate(self.cells)]
+        first, last = (dropout if rate is None else rate for rate in (input_dropout, output_dropout))
+        rates = [first, *[dropout] * (len(self.cells) - 1), last]
         dropout_of = LockedDropout if locked_dropout else keras.layers.Dropout
         self.dropout_layers = [dropout_of(rate, dtype=self.dtype_policy) for rate in rates]
         self.embedding_dropout_layer = self.activity_layer = None
@@ -143,29 +152,21 @@ class LanguageModel(TextMethods, StatefulTraining):
         self.embedding_layer = None
         if embedding != "one_hot":
             self.embedding_layer = keras.layers.ReversibleEmbedding(
-                self.vocabulary_size, self._embedding_width(), tie_weights=True, dtype=self.dtype_policy, name="embedding"
-            )
+                self.vocabulary_size, embedding_width(embedding, self.cells, tie_embeddings), tie_weights=True,
+                embeddings_initializer=self.embeddings_initializer, dtype=self.dtype_policy, name="embedding",
+            )  # fmt: skip
         elif tie_embeddings:
             raise ValueError("tie_embeddings=True needs an embedding; received embedding='one_hot'")
         self.output_layer = None
         if not tie_embeddings:
-            self.output_layer = keras.layers.Dense(self.vocabulary_size, dtype=self.dtype_policy, name="logits")
+            initializers = {"kernel_initializer": self.kernel_initializer, "bias_initializer": self.bias_initializer}
+            self.output_layer = keras.layers.Dense(
+                self.vocabulary_size, **initializers, dtype=self.dtype_policy, name="logits"
+            )
+        self._sample_softmax(sampled_softmax, self.vocabulary_size)
         self.build((None, None))
         if stateful:
             self._make_carried_states(self.state_names, self.get_initial_state)
-
-    def _embedding_width(self) -> int:
-        width, last = self.embedding, self.cells[-1].output_size
-        if width is None:
-            width = last if self.tie_embeddings else self.cells[0].output_size
-        if isinstance(width, bool) or not hasattr(width, "__index__") or width < 1:
-            raise ValueError(f"embedding: expected a positive integer, None or 'one_hot'; received {width!r}")
-        if self.tie_embeddings and width != last:
-            raise ValueError(
-                f"tie_embeddings=True needs an embedding as wide as the last cell's output, {last}; "
-                f"received embedding={width}"
-            )
-        return width
 
     def build(self, input_shape: Any = None) -> None:
         if self.built:
@@ -179,7 +180,7 @@ class LanguageModel(TextMethods, StatefulTraining):
             layer.built = True
             width = layer.cell.output_size
         if self.output_layer is None:
-            self.output_bias = self.add_weight(shape=(self.vocabulary_size,), initializer="zeros", name="output_bias")
+            self.output_bias = self.add_weight((self.vocabulary_size,), self.bias_initializer, name="output_bias")
         else:
             self.output_layer.build((None, None, width))
         self.built = True
@@ -214,9 +215,7 @@ class LanguageModel(TextMethods, StatefulTraining):
         outputs, x = x, self.dropout_layers[-1](x, training=training)
         if self.activity_layer is not None:
             x = self.activity_layer(x, outputs, mask=mask, training=training)
-        logits = self.output_layer(x) if self.output_layer is not None else self._tied_logits(x)
-        if self.compute_dtype in ("float16", "bfloat16"):
-            logits = ops.cast(logits, "float32")
+        logits = x if self._sampling else self._logits(x)
         return (logits, states) if return_state else logits
 
     def _run(self, x: Any, initial_state: Any, mask: Any, training: bool) -> tuple[Any, list[Any]]:
@@ -231,8 +230,16 @@ class LanguageModel(TextMethods, StatefulTraining):
             states.extend(layer_states)
         return x, states
 
-    def _tied_logits(self, x: Any) -> Any:
-        return self.embedding_layer(x, reverse=True) + ops.cast(self.output_bias, x.dtype)
+    def _logits(self, x: Any) -> Any:
+        dtype = "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
+        if self.output_layer is not None:
+            return ops.cast(self.output_layer(x), dtype)
+        return ops.cast(self.embedding_layer(x, reverse=True), dtype) + ops.cast(self.output_bias, dtype)
+
+    def output_weights(self) -> tuple[Any, Any, int]:
+        if self.output_layer is not None:
+            return self.output_layer.kernel, self.output_layer.bias, 1
+        return self.embedding_layer.embeddings, self.output_bias, 0
 
     @property
     def state_names(self) -> list[str]:
@@ -260,14 +267,12 @@ class LanguageModel(TextMethods, StatefulTraining):
         self.optimizer.build(self.trainable_variables)
 
     def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
-        """Writes the model for inference, verified to compute the same: see `kerasrnn.export`.
+        """As `keras.Model.export`, by `kerasrnn.export.export_onnx` or `export_saved_model`, which take the **kwargs.
 
         Args:
-            filepath: with "onnx", the artefact's folder; with "tf_saved_model", the folder of version folders that
-                TensorFlow Serving watches.
+            filepath: with "onnx", the artefact's folder; with "tf_saved_model", that of TensorFlow Serving's versions.
             format: "tf_saved_model" or "onnx".
             verbose: whether to print the table of differences.
-            **kwargs: passed on to `kerasrnn.export.export_onnx` or `export_saved_model`.
 
         Returns:
             The path of the folder written.
@@ -285,15 +290,11 @@ class LanguageModel(TextMethods, StatefulTraining):
             "cells": [keras.saving.serialize_keras_object(cell) for cell in self.cells],
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "vocabulary_size": None if self.tokenizer is not None else self.vocabulary_size,
-            "embedding": self.embedding,
-            "dropout": self.dropout,
-            "tie_embeddings": self.tie_embeddings,
-            **{name: getattr(self, name) for name in ("stateful", *_OF_AWD_LSTM)},
+            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: keras.initializers.serialize(getattr(self, name)) for name in _INITIALIZERS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "LanguageModel":
-        config = dict(config)
-        for name in ("cells", "tokenizer"):
-            config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
-        return cls(**config)
+        read = functools.partial(keras.saving.deserialize_keras_object, custom_objects=custom_objects)
+        return cls(**{**config, "cells": read(config["cells"]), "tokenizer": read(config["tokenizer"])})

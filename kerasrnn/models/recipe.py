@@ -9,7 +9,7 @@ from kerasrnn._backend import keras
 from kerasrnn.cells import GRUCell, LSTMCell, MinGRUCell, SimpleRNNCell
 
 CELLS = {"lstm": LSTMCell, "gru": GRUCell, "simple_rnn": SimpleRNNCell, "min_gru": MinGRUCell}
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
+OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 SCHEDULES = ("cosine", "constant", "decay")
 AVERAGING = ("ema", "nt_asgd")
 
@@ -52,19 +52,22 @@ class Recipe:
         epochs: Passes over the training text.
         batch_size: Windows in a batch.
         num_steps: Tokens in a window.
-        variable_steps: Whether the windows' lengths vary about `num_steps`, and the learning rate with them; needs `stateful`.
-        optimizer: "adam", "adamw" or "sgd".
+        variable_steps: Whether the windows' lengths vary about `num_steps`, and the learning rate with them; needs
+            `stateful`.
+        optimizer: "adam", which with `weight_decay` is AdamW, or "sgd".
         learning_rate: The learning rate at the start of the schedule.
         schedule: "cosine", down to 0 at the end of the last epoch; "constant"; or "decay", by a factor each epoch.
         warmup_steps: Batches over which a cosine schedule first rises from 0.
         decay: Factor of "decay".
-        decay_after: Epochs before the first decay: epoch e, from 0 on, has learning_rate · decay^max(e + 1 − decay_after, 0).
+        decay_after: Epochs before the first decay: epoch e, from 0 on, has the rate
+            learning_rate · decay^max(e + 1 − decay_after, 0).
         clip_norm: The largest norm of the gradient; a larger one is scaled down to it. 0 for no clipping.
         summed_loss: Whether `learning_rate` and `clip_norm` are those of a loss that is summed over a window's steps, as in
             Zaremba et al. (2014), and averaged over rows only; so for SGD.
         weight_decay: Share of the weights taken off at each step, times the learning rate. 0 for none.
-        averaging: "ema" for an exponential moving average of the weights, with the momentum 0.99; "nt_asgd" for their mean once
-            the validation loss has stopped improving; None for none. Validation, and the model in the end, have the average.
+        averaging: "ema" for an exponential moving average of the weights, with the momentum 0.99; "nt_asgd" for their mean
+            once the validation loss has stopped improving; None for none. Validation, and the model in the end, have the
+            average.
 
     Raises:
         ValueError: If a value is outside its range.
@@ -75,8 +78,8 @@ class Recipe:
     >>> recipe = kerasrnn.models.Recipe(cell="gru", units=8, layers=2, optimizer="sgd", learning_rate=0.1)
     >>> model = kerasrnn.models.LanguageModel(vocabulary_size=5, **recipe.network())
     >>> model.compile(**recipe.compile(steps_per_epoch=100))
-    >>> model.state_names, model.optimizer.name
-    (['state_0_h', 'state_1_h'], 'SGD')
+    >>> model.state_names
+    ['state_0_h', 'state_1_h']
     """
 
     cell: str = "lstm"
@@ -124,7 +127,10 @@ class Recipe:
         if self.variable_steps and not self.stateful:
             raise ValueError("variable_steps must be false without stateful, but is True: set stateful too.")
         if self.warmup_steps and self.schedule != "cosine":
-            raise ValueError(f"warmup_steps must be 0 but with the schedule 'cosine', but is {self.warmup_steps}.")
+            raise ValueError(
+                f"warmup_steps must be 0 with the schedule {self.schedule!r}, but is {self.warmup_steps}. Set it to 0, or "
+                "take 'cosine'."
+            )
         if self.summed_loss and self.optimizer != "sgd":
             raise ValueError(
                 f"summed_loss must be false with the optimizer {self.optimizer!r}, whose steps have the same size whatever "
@@ -178,8 +184,8 @@ class Recipe:
         Args:
             steps_per_epoch: Batches in an epoch, which the schedule counts by.
         """
-        # Keras's loss is a mean over all tokens. Of a loss that is num_steps times as large the gradient g is too, and
-        # rate · clip(num_steps · g, norm) = (rate · num_steps) · clip(g, norm / num_steps).
+        # Keras's loss is a mean over all tokens, with the gradient g. Of the sum over steps it is num_steps · g, and
+        # rate · clip(num_steps · g, norm) = (rate · num_steps) · clip(g, norm / num_steps): the same step.
         scale = self.num_steps if self.summed_loss else 1
         options: dict[str, Any] = {"weight_decay": self.weight_decay / scale} if self.weight_decay else {}
         if self.averaging == "ema":

@@ -1,9 +1,12 @@
-"""Text in and out of a model: `generate`, `score`, and the graphs behind them."""
+"""Text in and out of a model: `generate`, `score`, `choose`, and the graphs behind them."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from kerasrnn.models._arguments import positive_integer, strings
+from kerasrnn.models.choosing import Ranking, choose
 from kerasrnn.models.decoding import Decoder
+from kerasrnn.models.generator import Generator
 
 
 class TextMethods:
@@ -14,7 +17,7 @@ class TextMethods:
     def generate(
         self,
         prompt: str | Sequence[str] = "",
-        max_new_tokens: int = 100,
+        max_new_tokens: Any = 100,
         temperature: Any = 1.0,
         top_k: Any = 0,
         top_p: Any = 1.0,
@@ -22,8 +25,15 @@ class TextMethods:
         repetition_penalty: Any = 1.0,
         stop: str | Sequence[str] = "",
         seed: Any = None,
+        sampler: Any = None,
+        num_samples: int | None = None,
+        stream: bool = False,
+        return_log_probabilities: bool = False,
     ) -> Any:
         """Writes on from a prompt, by default with the model's own probabilities.
+
+        A prompt's text does not depend on the others beside it. The graph is compiled at the first call, once for all
+        lengths, numbers of prompts and settings; beam search has its own.
 
         Args:
             prompt: a string, or a list of strings; may be empty, and hold characters that are unknown.
@@ -35,17 +45,40 @@ class TextMethods:
             repetition_penalty: above 1, tokens of the prompt and of the text so far become less likely; 1 is off.
             stop: the text ends before this string; "" for no such string.
             seed: the same seed writes the same text, in exported models too; None draws a new one.
-            (All but the first two may be lists, one value a prompt.)
+            (All of these may be lists, one value a prompt.)
+            sampler: in place of the settings from temperature to repetition_penalty, an object of `kerasrnn.samplers`, or
+                its name: "greedy", "random", "top_k", "top_p", "min_p", "beam_search".
+            num_samples: how many texts to write for each prompt. The i-th is that of seed + i; those of beam search are
+                the best, the first one first.
+            stream: whether to return an iterator over the pieces of one prompt's text, each as soon as it is certain.
+            return_log_probabilities: whether to return a `Generation` in place of each string: the text, its tokens, and
+                their log-probabilities under the model as it is.
 
         Returns:
-            The continuation without the prompt: a string for a string, a list of strings for a list.
+            The continuation without the prompt: a string for a string, a list of strings for a list. With `num_samples` a
+            list of them in place of each string. (Of beam search fewer, if the model holds no more to be possible.)
 
         Raises:
-            ValueError: an argument outside its range, or the model has no tokenizer.
+            ValueError: an argument outside its range, arguments that exclude each other, or the model has no tokenizer.
+            TypeError: a prompt or a stop string that is no string.
+
+        Example:
+
+        >>> import kerasrnn
+        >>> tokenizer = kerasrnn.tokenizers.CharTokenizer()
+        >>> tokenizer.adapt("abc")
+        >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(4), tokenizer)
+        >>> text = model.generate("a", 5, sampler=kerasrnn.samplers.TopP(0.9, temperature=0.8), seed=7)
+        >>> text == model.generate("a", 5, top_p=0.9, temperature=0.8, seed=7)
+        True
+        >>> text == "".join(model.generate("a", 5, top_p=0.9, temperature=0.8, seed=7, stream=True))
+        True
+        >>> [len(best) for best in model.generate("a", 5, sampler="beam_search", num_samples=2)]
+        [5, 5]
         """
-        return self._decoder.generate(
-            prompt, max_new_tokens, stop, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
-            repetition_penalty=repetition_penalty, seed=seed,
+        return self._generator.generate(
+            prompt, max_new_tokens, stop, seed, sampler, num_samples, stream, return_log_probabilities,
+            temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p, repetition_penalty=repetition_penalty,
         )  # fmt: skip
 
     def score(self, text: str | Sequence[str], num_steps: int = 1024, verbose: bool = False) -> tuple[Any, Any]:
@@ -60,7 +93,44 @@ class TextMethods:
             (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for a
             string, arrays for a list. exp(−log_likelihood / num_tokens) is the perplexity.
         """
-        return self._decoder.score(text, num_steps, verbose)
+        texts = strings(text, "text")
+        total, counts = self._decoder.score(texts, positive_integer("num_steps", num_steps), verbose)
+        return (float(total[0]), int(counts[0])) if isinstance(text, str) else (total, counts)
+
+    def choose(
+        self, prompt: str, continuations: Sequence[str], length_penalty: float = 0.0, num_steps: int = 1024
+    ) -> Ranking:  # fmt: skip
+        """Ranks given continuations of a prompt by how likely they are after it.
+
+            score(y) = log P(y | prompt) / ((5 + |y|) / 6)^length_penalty          |y| in tokens
+
+        Args:
+            prompt: a string; may be empty. Its tokens and each continuation's are found separately, as in `generate`.
+            continuations: strings, at least one.
+            length_penalty: 0 compares probabilities as they are, which favours short ones.
+            num_steps: tokens a chunk; bounds the memory, and does not change the result.
+
+        Returns:
+            A `Ranking`: `best`, `order`, and `scores`, `log_probabilities` and `num_tokens` in the order given.
+
+        Raises:
+            ValueError: no continuations, an argument outside its range, or the model has no tokenizer.
+            TypeError: the prompt or a continuation is no string.
+
+        Example:
+
+        >>> import kerasrnn
+        >>> tokenizer = kerasrnn.tokenizers.WordTokenizer()
+        >>> tokenizer.adapt("how hard it is to recognize speech, and to wreck a nice beach")
+        >>> model = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(4), tokenizer)
+        >>> ranking = model.choose("how hard it is to", ["recognize speech", "wreck a nice beach"])
+        >>> ranking.num_tokens.tolist(), ranking.best in ranking.texts
+        ([2, 4], True)
+
+        Reference:
+            Wu, Y. et al. (2016). Google's neural machine translation system. arXiv:1609.08144 (the length penalty).
+        """
+        return choose(self._decoder, prompt, continuations, length_penalty, num_steps)
 
     def text_functions(self) -> dict[str, Any]:
         """For exporters: the graphs behind `generate` and `score`, each a function of (batch,) tensors and its inputs."""
@@ -71,6 +141,13 @@ class TextMethods:
             "generate": (decoder.generate_strings, decoder.inputs["generate"]),
             "score": (decoder.score_strings, decoder.inputs["score"]),
         }
+
+    @property
+    def _generator(self) -> Generator:
+        decoder = self._decoder
+        if "_text_generator" not in self.__dict__:
+            self.__dict__["_text_generator"] = Generator(decoder)
+        return self.__dict__["_text_generator"]
 
     @property
     def _decoder(self) -> Decoder:

@@ -28,8 +28,8 @@ class BeamSearch:
 
     Example:
 
-    >>> BeamSearch(8, length_penalty=0.6).get_config()
-    {'num_beams': 8, 'length_penalty': 0.6}
+    >>> BeamSearch(8, length_penalty=0.6)
+    BeamSearch(num_beams=8, length_penalty=0.6)
 
     Reference:
         Wu, Y. et al. (2016). Google's neural machine translation system. arXiv:1609.08144, equation 14 without coverage.
@@ -45,6 +45,9 @@ class BeamSearch:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"BeamSearch(num_beams={self.num_beams}, length_penalty={self.length_penalty})"
 
 
 def check_length_penalty(length_penalty: Any) -> float:

@@ -44,7 +44,12 @@ class Sampler:
     """
 
     def __init__(
-        self, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, repetition_penalty: float = 1.0
+        self,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        repetition_penalty: float = 1.0,
     ) -> None:
         self.temperature = one_value("temperature", temperature, *SETTINGS["temperature"])
         self.top_k = one_value("top_k", top_k, *SETTINGS["top_k"])
@@ -60,7 +65,7 @@ class Sampler:
     def __call__(self, logits: Any, seed: Any, step: Any = 0, seen: Any = None) -> Any:
         logits = tf.convert_to_tensor(logits, tf.float32)
         rows = tf.shape(logits)[0]
-        given = {name: tf.fill((rows,), tf.constant(value, SETTINGS[name][0])) for name, value in self.settings.items()}
+        given = {name: tf.fill((rows,), tf.constant(v, SETTINGS[name][0])) for name, v in self.settings.items()}
         seed = tf.broadcast_to(tf.cast(seed, tf.int64), (rows,))
         seen = tf.zeros_like(logits, bool) if seen is None else tf.cast(seen, bool)
         return next_token(logits, **given, seen=seen, seed=seed, step=tf.cast(step, tf.int64))
@@ -71,6 +76,9 @@ class Sampler:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_config().items())})"
 
     def _shared(self) -> dict[str, Any]:
         return {"temperature": self.temperature, "repetition_penalty": self.repetition_penalty}
@@ -106,8 +114,8 @@ class Random(Sampler):
 
     Example:
 
-    >>> Random(temperature=0.5).settings["temperature"]
-    0.5
+    >>> Random(temperature=0.5)
+    Random(temperature=0.5, repetition_penalty=1.0)
     """
 
     def __init__(self, temperature: float = 1.0, repetition_penalty: float = 1.0) -> None:

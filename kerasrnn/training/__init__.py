@@ -1,6 +1,7 @@
 """Around `model.fit`: callbacks, each usable by itself, and `train`, a whole run in a folder."""
 
 from kerasrnn._text_quality import TextQuality, evaluate_text
+from kerasrnn.training.averaged_weights import MovingAverage
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
 from kerasrnn.training.continuous_cache import ContinuousCache
@@ -11,7 +12,10 @@ from kerasrnn.training.epoch_callback import EpochCallback
 from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
 from kerasrnn.training.epoch_windows import epoch_windows
+from kerasrnn.training.learning_rate_finder import LearningRates, find_learning_rate
+from kerasrnn.training.norms import Norms
 from kerasrnn.training.nt_asgd import NonMonotonicASGD
+from kerasrnn.training.out_of_memory import advice_on_memory
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run import Result, train
 from kerasrnn.training.run_folder import RunFolder
@@ -31,7 +35,10 @@ __all__ = [
     "EpochCallback",
     "EpochSeconds",
     "EpochSeed",
+    "LearningRates",
+    "MovingAverage",
     "NonMonotonicASGD",
+    "Norms",
     "ProgressBar",
     "Result",
     "RunFolder",
@@ -42,9 +49,11 @@ __all__ = [
     "TextQuality",
     "TimeLimit",
     "VariableLengthRate",
+    "advice_on_memory",
     "draw_curves",
     "epoch_windows",
     "evaluate_text",
+    "find_learning_rate",
     "read_corpus",
     "read_history",
     "train",

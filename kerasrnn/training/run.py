@@ -1,24 +1,26 @@
 """From a corpus to a trained model in a folder, in one call that can be broken off and repeated."""
 
+import hashlib
+import json
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich.console import Console
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.data import language_model_dataset
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
 from kerasrnn.training.corpus_files import listed, origin, read_corpus
 from kerasrnn.training.curves import Curves
 from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
-from kerasrnn.training.epoch_windows import epoch_windows
 from kerasrnn.training.new_tokenizer import adapt, token_ids_of
+from kerasrnn.training.out_of_memory import advice_on_memory
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run_folder import RunFolder
+from kerasrnn.training.run_windows import steps_per_epoch, training_windows, validation_windows
 from kerasrnn.training.sample_text import SampleText
 from kerasrnn.training.settings import Settings
 from kerasrnn.training.stop_at_nan import StopAtNaN
@@ -26,6 +28,7 @@ from kerasrnn.training.stop_on_interrupt import StopOnInterrupt
 from kerasrnn.training.time_limit import TimeLimit
 
 _SAMPLE = 200  # characters, about
+_BACKUP = 60.0  # seconds from one to the next
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def train(
     console: Console | None = None,
     command: str | None = None,
 ) -> Result:
-    """Trains a language model, or goes on after the last complete epoch of the run in the folder.
+    """Trains a language model, or goes on where the run in the folder was stopped or killed.
 
     A training that is broken off and repeated gives the weights of one without a break: the optimizer's state and
     place in the schedule come from the backup, and windows and dropout of an epoch depend on the seed and the epoch
@@ -77,6 +80,7 @@ def train(
         FileNotFoundError: If a file of the corpus does not exist.
         ValueError: If the corpus is unknown, unreadable or too short, a setting is outside its range, the run in the
             folder has another configuration, or the loss becomes NaN.
+        MemoryError: If memory does not suffice; it says what to lower.
 
     Example:
 
@@ -103,37 +107,40 @@ def train(
     token_ids, validation_ids = (token_ids_of(tokenizer, part, console) for part in (texts.train, texts.validation))
     batch_size, num_steps = settings.batch_size, settings.num_steps
     try:
-        steps_per_epoch = int(language_model_dataset(token_ids, None, batch_size, num_steps).cardinality())
-        validation = language_model_dataset(validation_ids, None, batch_size, num_steps, shuffle=False)
+        steps = steps_per_epoch(token_ids, settings, settings.seed)
+        validation = validation_windows(validation_ids, settings)
     except ValueError as error:
         raise ValueError(
             f"corpus {', '.join(names)} with {len(token_ids):,} tokens to train on and {len(validation_ids):,} "
             f"to validate on is too short: {error}"
         ) from error
     characters_per_token = len(texts.train) / len(token_ids)
-    model = settings.compiled_model(tokenizer, steps_per_epoch, characters_per_token)
+    model = settings.compiled_model(tokenizer, steps, characters_per_token)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 
     run = RunFolder.write(folder, names, texts, settings, model, max_minutes=max_minutes, prompt=prompt, command=command)
-    backup = Backup(run.backup_path)
+    of_settings = settings.callbacks()
+    identity = {"tokenizer": hashlib.sha256(json.dumps(tokenizer.specification()).encode()).hexdigest()}
+    backup = Backup(run.backup_path, every_seconds=_BACKUP, callbacks=[*of_settings, *callbacks], identity=identity)
     first_epoch = backup.restore(model)
     console.print(
         f"{origin(names, texts)}: {len(token_ids):,} tokens to train on, {len(validation_ids):,} to validate on, "
         f"{tokenizer.vocabulary_size():,} in the vocabulary ({settings.tokenizer}); "
         f"{characters_per_token:.2f} characters a token\n"
         f"{settings.layers} × {settings.cell} of {settings.units} units, {model.count_params():,} parameters; "
-        f"{settings.epochs} epochs of {steps_per_epoch:,} batches of {batch_size} × {num_steps} tokens",
+        f"{settings.epochs} epochs of {steps:,} batches of {batch_size} × {num_steps} tokens",
         soft_wrap=True,
         highlight=False,
     )
-    if first_epoch:
-        console.print(f"Going on after epoch {first_epoch}.")
+    behind = [f"epoch {first_epoch}"] * bool(first_epoch) + [f"{backup.batches:,} batches"] * bool(backup.batches)
+    if behind:
+        console.print(f"Going on after {' and '.join(behind)}.")
     sample = [] if prompt is None else [SampleText(prompt, math.ceil(_SAMPLE / characters_per_token), console=console)]
     progress = ProgressBar(batch_size * num_steps, console)
     try:
-        model.fit(
-            epoch_windows(token_ids, batch_size, num_steps, settings.seed, first_epoch),
-            steps_per_epoch=steps_per_epoch,
+        advice_on_memory(**asdict(settings))(model.fit)(
+            training_windows(token_ids, settings, settings.seed, first_epoch),
+            steps_per_epoch=steps,
             validation_data=validation,
             initial_epoch=first_epoch,
             epochs=settings.epochs,
@@ -142,8 +149,9 @@ def train(
             callbacks=[
                 interrupt,
                 limit,
-                StopAtNaN(),
+                StopAtNaN(run.path / "before_nan.weights.h5"),
                 EpochSeed(settings.seed),
+                *of_settings,
                 *callbacks,
                 progress,
                 EpochSeconds(),

@@ -1,10 +1,12 @@
 """What the model writes by now."""
 
+import os
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from kerasrnn.training._tensorboard import EventWriter
 from kerasrnn.training.epoch_callback import EpochCallback
 
 
@@ -19,6 +21,7 @@ class SampleText(EpochCallback):
         top_p: As in `LanguageModel.generate`.
         seed: The same seed each time shows best what an epoch changed.
         console: Where to print; the standard output by default.
+        log_dir: The folder for TensorBoard, where the text appears under "sample"; TensorBoard need not be installed.
 
     Example:
 
@@ -43,6 +46,7 @@ class SampleText(EpochCallback):
         top_p: float = 0.95,
         seed: int | None = 0,
         console: Console | None = None,
+        log_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__()
         self.prompt = prompt
@@ -54,12 +58,15 @@ class SampleText(EpochCallback):
             "seed": seed,
         }
         self.console = console or Console()
+        self._events = None if log_dir is None else EventWriter(log_dir)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.epoch_is_complete:
             written = self.model.generate(self.prompt, **self.arguments)
             gap = between(self.prompt, getattr(self.model, "tokenizer", None))
             self.console.print(Text.assemble((self.prompt + gap, "dim"), (written, "italic"), "\n"), soft_wrap=True)
+            if self._events is not None:
+                self._events.text("sample", self.prompt + gap + written, epoch + 1)
 
 
 def between(prompt: str, tokenizer: Any) -> str:

@@ -1,43 +1,32 @@
 """What a run is made of: the tokenizer's, the model's and the optimizer's hyperparameters."""
 
-import math
-import numbers
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from kerasrnn._backend import keras
-from kerasrnn.cells import GRUCell, LSTMCell, SimpleRNNCell
 from kerasrnn.metrics import BitsPerCharacter, Perplexity
-from kerasrnn.models import LanguageModel
+from kerasrnn.models import LanguageModel, Recipe, preset
+from kerasrnn.models.recipe import check_boolean, check_choice, check_integer
 from kerasrnn.tokenizers import Tokenizer
+from kerasrnn.training.averaged_weights import MovingAverage
 from kerasrnn.training.new_tokenizer import TOKENIZERS, new_tokenizer
+from kerasrnn.training.nt_asgd import NonMonotonicASGD
+from kerasrnn.training.variable_length_rate import VariableLengthRate
 
-CELLS = {"lstm": LSTMCell, "gru": GRUCell, "simple_rnn": SimpleRNNCell}
-SCHEDULES = ("cosine", "constant")
 POLICIES = ("mixed_float16", "mixed_bfloat16")
 TOKENIZER_SETTINGS = (
     "tokenizer", "vocabulary_size", "minimum_frequency", "lowercase", "normalization", "standardize", "pattern",
     "subword_model",
 )  # fmt: skip
-_CHOICES = {"tokenizer": TOKENIZERS, "subword_model": ("unigram", "bpe"), "cell": (*CELLS,), "schedule": SCHEDULES}
-_LEAST = {
-    "vocabulary_size": 3,
-    "minimum_frequency": 1,
-    "units": 1,
-    "layers": 1,
-    "epochs": 1,
-    "batch_size": 1,
-    "num_steps": 1,
-    "seed": 0,
-}
-_NUMBERS = {"learning_rate": "a positive number", "clip_norm": "a number of at least 0", "dropout": "a share in [0, 1)"}
+_CHOICES = {"tokenizer": TOKENIZERS, "subword_model": ("unigram", "bpe")}
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Recipe):
     """Hyperparameters of a language model, its tokenizer and its training.
 
     Args:
+        (those of `kerasrnn.models.Recipe`, for the model and its training)
         tokenizer: What a token is: "char", "byte", "word" or "subword". The words of a corpus that is published tokenised
             are split as it is: see `pattern`.
         vocabulary_size: The largest vocabulary, unknown and start token included; None for no limit, or 8000 subwords.
@@ -50,18 +39,6 @@ class Settings:
             expression in the syntax of `kerasrnn.tokenizers.patterns`. None: "non_spaces_and_line_ends" for ptb,
             wikitext2, text8 and enwik8, "words_and_symbols" for all other corpora.
         subword_model: "unigram" or "bpe".
-        cell: "lstm", "gru" or "simple_rnn".
-        units: Width of a layer.
-        layers: Number of recurrent layers.
-        embedding: Width of the embedding, "one_hot" for one-hot vectors, or None for `units`.
-        dropout: Share of the embedding and of each layer's outputs dropped in training, in [0, 1).
-        tie_embeddings: Whether the output layer is the embedding transposed.
-        epochs: Passes over the training text.
-        batch_size: Windows in a batch.
-        num_steps: Tokens in a window.
-        learning_rate: Adam's learning rate, at the start of the schedule.
-        schedule: "cosine", down to 0 at the end of the last epoch, or "constant".
-        clip_norm: The largest norm of the gradient; a larger one is scaled down to it. 0 for no clipping.
         mixed_precision: "mixed_float16" or "mixed_bfloat16", Keras's dtype policy; None for float32.
         seed: Of the first weights, the windows of each epoch, and dropout: an integer of at least 0.
 
@@ -88,48 +65,44 @@ class Settings:
     standardize: str | None = None
     pattern: str | None = None
     subword_model: str = "unigram"
-    cell: str = "lstm"
-    units: int = 256
-    layers: int = 2
-    embedding: int | str | None = None
-    dropout: float = 0.0
-    tie_embeddings: bool = False
-    epochs: int = 10
-    batch_size: int = 32
-    num_steps: int = 64
-    learning_rate: float = 2e-3
-    schedule: str = "cosine"
-    clip_norm: float = 1.0
     mixed_precision: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}, but is {getattr(self, name)!r}.")
+            check_choice(name, getattr(self, name), choices)
         if self.mixed_precision not in (None, *POLICIES):
             raise ValueError(
                 f"mixed_precision must be one of {', '.join(POLICIES)}, or left out for float32, "
                 f"but is {self.mixed_precision!r}."
             )
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value is None and name == "vocabulary_size":
-                continue
-            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, but is {value!r}.")
-        for name in ("lowercase", "tie_embeddings"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be true or false, but is {getattr(self, name)!r}.")
-        for name, expected in _NUMBERS.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, numbers.Real):
-                raise ValueError(f"{name} must be {expected}, but is {value!r}.")
-        if not 0 < self.learning_rate < math.inf:
-            raise ValueError(f"learning_rate must be a positive number, but is {self.learning_rate!r}. Try 0.002.")
-        if not 0 <= self.clip_norm < math.inf:
-            raise ValueError(f"clip_norm must be a number of at least 0 (0: no clipping), but is {self.clip_norm!r}.")
+        if self.vocabulary_size is not None:
+            check_integer("vocabulary_size", self.vocabulary_size, 3)
+        check_integer("minimum_frequency", self.minimum_frequency, 1)
+        check_integer("seed", self.seed, 0)
+        check_boolean("lowercase", self.lowercase)
         self.new_tokenizer()
+
+    @classmethod
+    def from_preset(cls, name: str, **changes: Any) -> "Settings":
+        """The settings of a preset: see `kerasrnn.models.preset`.
+
+        Args:
+            name: The preset's name.
+            **changes: Other values of some settings.
+
+        Raises:
+            ValueError: If there is no such preset, or a value is outside its range.
+
+        Example:
+
+        >>> settings = Settings.from_preset("zaremba_small", epochs=2)
+        >>> settings.tokenizer, settings.units, settings.epochs
+        ('word', 200, 2)
+        """
+        found = preset(name)
+        return cls(**{**asdict(found.recipe), "tokenizer": found.tokenizer, **changes})
 
     def new_tokenizer(self, corpus_name: str | None = None) -> Tokenizer:
         """Creates the tokenizer, yet to be adapted.
@@ -149,24 +122,17 @@ class Settings:
             steps_per_epoch: Batches in an epoch, which the schedule counts by.
             characters_per_token: Of the training text, for the metric in bits per character.
         """
-        dtype = self.mixed_precision
-        cells = [CELLS[self.cell](self.units, dtype=dtype) for _ in range(self.layers)]
-        model = LanguageModel(
-            cells,
-            tokenizer,
-            embedding=self.embedding,
-            dropout=self.dropout,
-            tie_embeddings=self.tie_embeddings,
-            dtype=dtype,
-        )
-        learning_rate: Any = self.learning_rate
-        if self.schedule == "cosine":
-            learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, self.epochs * steps_per_epoch)
-        optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=self.clip_norm or None)
+        model = LanguageModel(tokenizer=tokenizer, **self.network(self.mixed_precision))
         # In mixed precision too the metrics are float32.
         metrics = [Perplexity(dtype="float32"), BitsPerCharacter(characters_per_token, dtype="float32")]
-        model.compile(optimizer, weighted_metrics=metrics)
+        model.compile(**self.compile(steps_per_epoch), weighted_metrics=metrics)
         return model
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """New callbacks that `fit` needs for these settings: of variable lengths, and of averaged weights."""
+        averaging = {None: [], "ema": [MovingAverage], "nt_asgd": [NonMonotonicASGD]}[self.averaging]
+        rate = [VariableLengthRate(self.num_steps)] if self.variable_steps else []
+        return [*rate, *(callback() for callback in averaging)]
 
     def differences(self, earlier: "Settings") -> list[str]:
         """Lists what keeps a training with these settings from going on where one with `earlier` ones stopped.

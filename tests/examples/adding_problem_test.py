@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import re
-import subprocess
+import shutil
 import sys
 from pathlib import Path
 
@@ -55,21 +55,45 @@ def test_networks_begin_as_described(example, network):
         assert len(np.unique(keeps)) == 16
 
 
-def run(folder, *options):
-    command = [sys.executable, str(EXAMPLE), "--length", "6", "--units", "16", "--out", str(folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def table_of(example, tmp_path, monkeypatch, capsys):
+    """Runs the example, and returns the networks' (steps, error)."""
+
+    def run(*options):
+        options = ["--length", "6", "--units", "16", "--out", str(tmp_path / "runs"), *options]
+        monkeypatch.setattr(sys, "argv", ["adding_problem.py", *options])
+        example.main()
+        rows = re.findall(r"(\w+) +│ +[\d,]+ +│ +([\d,]+) +│ +([\d.e-]+)", capsys.readouterr().out)
+        return {network: (int(steps.replace(",", "")), float(error)) for network, steps, error in rows}
+
+    return run
 
 
-def test_a_short_run_learns_and_is_kept(tmp_path):
+def test_a_run_learns_and_one_that_was_stopped_goes_on_to_the_same_weights(example, table_of, tmp_path, monkeypatch, capsys):
     options = ["--networks", "minGRU", "--steps", "300"]
-    process = run(tmp_path / "runs", *options)
-    assert process.returncode == 0, process.stderr
-    assert process.stderr == ""
-    steps, error = re.search(r"minGRU +│ +[\d,]+ +│ +(\d+) +│ +([\d.e-]+)", process.stdout).groups()
-    assert int(steps) <= 300 and float(error) < 0.05
+    whole = table_of(*options)
+    steps, error = whole["minGRU"]
+    assert steps == 300 and error < 0.05
+
     result = tmp_path / "runs/minGRU/result.json"
     result.write_text(json.dumps({**json.loads(result.read_text()), "mse": 0.125}))
-    assert "1.2e-01" in run(tmp_path / "runs", *options).stdout
-    other = run(tmp_path / "runs", "--networks", "minGRU", "--steps", "400")
-    assert other.returncode == 2
-    assert "holds runs with --steps 300. Give the same, or another --out" in " ".join(other.stderr.split())
+    assert table_of(*options) == {"minGRU": (300, 0.12)}  # kept
+    shutil.rmtree(result.parent)
+
+    class StoppingWatch(example.Watch):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+            super().on_epoch_begin(epoch, logs)
+
+    with monkeypatch.context() as context:
+        context.setattr(example, "Watch", StoppingWatch)
+        with pytest.raises(KeyboardInterrupt):
+            table_of(*options)
+    assert not result.exists()
+    assert table_of(*options) == whole
+
+    with pytest.raises(SystemExit):
+        table_of("--networks", "minGRU", "--steps", "400")
+    message = " ".join(capsys.readouterr().err.split())
+    assert "holds runs with --steps 300. Give the same, or another --out" in message

@@ -58,7 +58,7 @@ def generated(name, stop):
     decoder = model(name)._decoder
     given = {"prompt": ["the cat", "", "Ω"], "stop": stop, "seed": SEEDS, "max_new_tokens": [NEW_TOKENS, NEW_TOKENS, 20]}
     values = {**{setting: [value] * 3 for setting, value in OFF.items()}, **given}
-    outputs = decoder._generate(**{s.name: tf.constant(values[s.name], s.dtype) for s in decoder.inputs["generate"]})
+    outputs = decoder.write(**{s.name: tf.constant(values[s.name], s.dtype) for s in decoder.inputs["generate"]})
     values = {key: value.numpy().tolist() for key, value in outputs.items()}
     return {**values, "text": [text.decode() for text in values["text"]]}
 

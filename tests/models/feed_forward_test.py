@@ -63,7 +63,8 @@ def test_windows_carry_on_and_masked_steps_are_no_part_of_them(order, first, mas
 
 def test_learns_and_writes(trained):
     assert trained.history.history["perplexity"][-1] < 1.3
-    assert set(trained.generate("the ", 39, temperature=0).split()) <= {"cat", "sat", "on", "the", "mat."}
+    *words, _ = trained.generate("the ", 40, temperature=0).split()
+    assert set(words) <= {"cat", "sat", "on", "the", "mat."}
     assert trained.generate(["the c", "sat"], 9, seed=3) == [trained.generate(p, 9, seed=3) for p in ("the c", "sat")]
 
 

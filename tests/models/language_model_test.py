@@ -238,9 +238,10 @@ def test_text_needs_a_tokenizer():
         LanguageModel(LSTMCell(3), vocabulary_size=9).generate("a")
 
 
-def test_mixed_precision_trains_and_gives_float32_logits():
-    policy = keras.DTypePolicy("mixed_bfloat16")
-    model = LanguageModel(LSTMCell(6, dtype=policy), vocabulary_size=9, dtype=policy)
+@pytest.mark.parametrize(("name", "tied"), [("mixed_bfloat16", False), ("mixed_float16", True)])
+def test_mixed_precision_trains_and_gives_float32_logits(name, tied):
+    policy = keras.DTypePolicy(name)
+    model = LanguageModel(LSTMCell(6, dtype=policy), vocabulary_size=9, tie_embeddings=tied, dtype=policy)
     ids = np.random.default_rng(0).integers(0, 9, (4, 7))
     model.compile(optimizer=keras.optimizers.Adam(0.05))
     losses = model.fit(ids[:, :-1], ids[:, 1:], epochs=5, verbose=0).history["loss"]

@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.cells import GRUCell
 from kerasrnn.layers import GRU, TemporalActivityRegularization
 from kerasrnn.metrics import Perplexity
-from kerasrnn.models.sampled_softmax import SampledSoftmaxTraining, log_uniform_candidates, sampled_softmax_losses
+from kerasrnn.models import LanguageModel
+from kerasrnn.models.sampled_softmax import (
+    SampledSoftmaxTraining,
+    log_uniform_candidates,
+    sampled_softmax_losses,
+)
 
 VOCABULARY, UNITS = 30, 4
 RANDOM = np.random.default_rng(0)
@@ -172,3 +178,21 @@ def test_the_same_seed_gives_the_same_training():
 def test_bad_numbers(num_sampled):
     with pytest.raises(ValueError, match="sampled_softmax: expected None, or how many of the vocabulary's 30 tokens"):
         reader(num_sampled)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_language_model_trains_with_it_and_is_saved(tied, tmp_path):
+    def trained(sampled):
+        keras.utils.set_random_seed(0)
+        model = LanguageModel(GRUCell(5), vocabulary_size=VOCABULARY, tie_embeddings=tied, sampled_softmax=sampled)
+        model.compile(keras.optimizers.Adam(0.01))
+        model.fit(**DATA, epochs=2)
+        return model
+
+    ours, theirs = trained(VOCABULARY), trained(None)
+    for a, b in zip(ours.trainable_variables, theirs.trainable_variables, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    ours.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.sampled_softmax == VOCABULARY
+    np.testing.assert_array_equal(loaded(IDS), ours(IDS))

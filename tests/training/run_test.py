@@ -6,13 +6,13 @@ import shutil
 import signal
 from dataclasses import replace
 
-import h5py
 import numpy as np
 import pytest
 from rich.console import Console
 
 from kerasrnn._backend import keras
 from kerasrnn.training import RunFolder, Settings, read_history, train
+from kerasrnn.training.backup_file import read_backup
 
 # Dropout and a schedule, for each has a state that must go on as if there had been no break.
 SETTINGS = Settings(
@@ -64,17 +64,16 @@ def broken_off(corpus, tmp_path_factory):
 
 def last_state(result):
     """All weights, and the optimizer's state, after the last epoch."""
-    (path,) = result.run.backup_path.iterdir()
-    values = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: values.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return values
+    about, state = read_backup(max(result.run.backup_path.iterdir()))
+    assert (about["epochs"], about["batches"]) == (result.epochs, 0)
+    return {name: value for name, value in state.items() if name.startswith(("model", "optimizer"))}
 
 
 def test_broken_off_and_repeated_gives_the_weights_of_a_run_without_a_break(straight, broken_off):
     results, outputs, _ = zip(*broken_off)
     assert [(result.stopped_by, result.epochs) for result in results] == [("interrupt", 0), ("interrupt", 2), (None, 4)]
-    assert "stopped after 2 of" in outputs[0] and "Going on" not in outputs[1] and "Going on after epoch 2." in outputs[2]
+    assert "stopped after 2 of" in outputs[0] and "Going on" not in outputs[0]
+    assert "Going on after 2 batches." in outputs[1] and "Going on after epoch 2 and 6 batches." in outputs[2]
     expected, found = last_state(straight[0]), last_state(results[-1])
     assert expected.keys() == found.keys() and any("optimizer" in name for name in found)
     for name, value in expected.items():
@@ -146,9 +145,10 @@ def test_bad_settings_leave_no_folder(corpus, tmp_path):
 
 
 def test_a_diverging_run_says_so_and_saves_nothing(corpus, tmp_path):
-    with pytest.raises(ValueError, match=r"The loss became (nan|inf) in batch \d+ of epoch 1. Lower the learning rate"):
+    with pytest.raises(ValueError, match=r"The (loss became (nan|inf)|gradient became no finite number) in batch \d+ of epoch 1. Lower the learning rate"):
         run(corpus, tmp_path, replace(SETTINGS, learning_rate=1e38, clip_norm=0.0))
     assert not (tmp_path / "model.keras").exists() and not (tmp_path / "backup").exists()
+    assert (tmp_path / "before_nan.weights.h5").exists()
 
 
 def test_unreadable_runs(straight, tmp_path):
@@ -207,7 +207,14 @@ def test_the_tokenizer_of_a_run_is_read_again_rather_than_learnt(straight, corpu
     shutil.copytree(straight[0].run.path, tmp_path / "run")
     monkeypatch.setattr("kerasrnn.training.run.adapt", None)
     assert run(corpus, tmp_path / "run")[0].epochs == 4
-    (tmp_path / "run" / "tokenizer.json").write_text("{")
+    path = tmp_path / "run" / "tokenizer.json"
+    specification = json.loads(path.read_text())
+    vocabulary = specification["vocabulary"]
+    vocabulary[-1], vocabulary[-2] = vocabulary[-2], vocabulary[-1]
+    path.write_text(json.dumps(specification))
+    with pytest.raises(ValueError, match=r"is of another training \(tokenizer: '\w{64}', was '\w{64}'\)"):
+        run(corpus, tmp_path / "run")
+    path.write_text("{")
     with pytest.raises(ValueError, match="tokenizer.json' is damaged"):
         run(corpus, tmp_path / "run")
     (tmp_path / "run" / "tokenizer.json").unlink()

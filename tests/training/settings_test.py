@@ -6,8 +6,8 @@ from kerasrnn.training import Settings
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"cell": "rnn"}, "cell must be one of lstm, gru, simple_rnn, but is 'rnn'"),
-        ({"schedule": "linear"}, "schedule must be one of cosine, constant, but is 'linear'"),
+        ({"cell": "rnn"}, "cell must be one of lstm, gru, simple_rnn, min_gru, but is 'rnn'"),
+        ({"schedule": "linear"}, "schedule must be one of cosine, constant, decay, but is 'linear'"),
         ({"units": 0}, "units must be an integer of at least 1, but is 0"),
         ({"layers": 1.5}, "layers must be an integer of at least 1, but is 1.5"),
         ({"epochs": True}, "epochs must be an integer of at least 1, but is True"),
@@ -36,3 +36,16 @@ def test_only_more_epochs_may_differ():
     assert Settings(units=8, epochs=9).differences(earlier) == []
     assert Settings(units=8, epochs=3).differences(earlier) == ["epochs: 3, was 4"]
     assert Settings(cell="gru", units=9, epochs=9).differences(earlier) == ["cell: gru, was lstm", "units: 9, was 8"]
+
+
+def test_presets_are_settings_that_others_win_over():
+    settings = Settings.from_preset("zaremba_medium", tokenizer="char", units=9, seed=3)
+    assert (settings.tokenizer, settings.units, settings.seed, settings.dropout) == ("char", 9, 3, 0.5)
+    assert Settings.from_preset("awd_lstm").tokenizer == "word" and Settings.from_preset("min_gru").tokenizer == "char"
+    with pytest.raises(ValueError, match="preset must be one of zaremba_small"):
+        Settings.from_preset("zaremba_large")
+
+
+def test_callbacks_of_settings():
+    names = [type(callback).__name__ for callback in Settings.from_preset("awd_lstm").callbacks()]
+    assert names == ["VariableLengthRate", "NonMonotonicASGD"] and Settings().callbacks() == []
