@@ -112,6 +112,9 @@ class Decoder:
             tf.debugging.Assert(tf.reduce_all(is_valid(value)), [f"{name}: expected {expected}; received", value])
             for name, (value, is_valid, expected) in ranges.items()
         ]
+        # Where nobody stops, nothing else would meet it.
+        one_each = tf.size(stop) == tf.size(prompt)
+        checks.append(tf.debugging.Assert(one_each, ["stop: expected one for each prompt; received", stop]))
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
         tokens, states, seen = self.begin_graph(prompt)

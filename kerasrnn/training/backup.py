@@ -212,7 +212,8 @@ class Backup(EpochCallback):
 
     def _check(self, path: Path, about: dict[str, Any]) -> None:
         was, now = about["identity"], self.identity
-        changed = [f"{name}: {now.get(name)!r}, was {was.get(name)!r}" for name in was | now if was.get(name) != now.get(name)]
+        names = [name for name in was | now if was.get(name) != now.get(name)]
+        changed = [f"{name}: {now.get(name)!r}, was {was.get(name)!r}" for name in names]
         if changed:
             raise ValueError(
                 f"The backup {str(path)!r} is of another training ({'; '.join(changed)}). Repeat it with what it had "

@@ -26,7 +26,7 @@ class LearningRates:
         rates: The rate of each step, (steps,).
         losses: The loss of each step's batch, before the step, (steps,).
         smoothed: Their exponential average, (steps,).
-        suggestion: A tenth of the rate with the lowest smoothed loss: the rate at which it falls fast and is far from rising.
+        suggestion: A tenth of the rate with the lowest smoothed loss: it falls fast there, and is far from rising.
     """
 
     rates: np.ndarray

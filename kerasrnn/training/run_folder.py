@@ -33,7 +33,8 @@ class RunFolder:
     | tokenizer.json | the vocabulary |
     | model.keras | the best model by validation loss |
     | history.csv, curves.png | the figures of all complete epochs |
-    | backup/ | weights and optimizer after the last complete epoch |
+    | backup/ | all that training needs to go on, after the last complete epoch or within one |
+    | before_nan.weights.h5 | where loss or gradient became no number: the weights of before that batch |
 
     Args:
         path: The folder.

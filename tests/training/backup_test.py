@@ -77,10 +77,10 @@ def test_killed_at_a_random_moment_and_repeated_ends_the_same(straight, tmp_path
 def test_killed_at_many_random_moments(straight, tmp_path, seed, read_batches):
     kind, expected, events = straight
     moments = random.Random(seed)
-    for _ in range(4):
+    for kill in [*(Kill(moments.randrange(1, events), killed_here) for _ in range(4)), None]:
         with contextlib.suppress(Killed):
-            train(tmp_path, kind, Kill(moments.randrange(1, events), killed_here), read_batches)
-    assert_same(expected, train(tmp_path, kind, read_batches=read_batches))
+            assert_same(expected, train(tmp_path, kind, kill, read_batches))
+            break
 
 
 @pytest.mark.slow
@@ -88,14 +88,15 @@ def test_killed_at_many_random_moments(straight, tmp_path, seed, read_batches):
 def test_after_many_sigkills_by_the_clock(straight, tmp_path, seed):
     kind, expected, _ = straight
     moments = random.Random(seed)
-    for _ in range(6):
+    for _ in range(3):
+        before = {path.name for path in tmp_path.glob("*.backup")}
         process = subprocess.Popen([sys.executable, SCRIPT, tmp_path, kind, "1000000"], stdout=subprocess.PIPE, text=True)
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-        while process.poll() is None and before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.backup")}:
+        while process.poll() is None and before == {path.name for path in tmp_path.glob("*.backup")}:
             time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.15))
+        time.sleep(moments.uniform(0, 0.05))
         process.kill()
-        process.wait()
+        if process.wait() == 0:
+            pytest.skip("it came to the end before it was killed")
     assert_same(expected, train(tmp_path, kind))
 
 
@@ -119,7 +120,8 @@ def test_figures_and_callbacks_go_on_too(fit, tmp_path):
     expected = callbacks()
     straight = fit(expected, model=new_model(metrics=["mae"]), epochs=4, shuffle=False)
     stopping = callbacks()
-    fit(stopping, stop_at(1, 1), Backup(tmp_path, callbacks=[stopping]), model=new_model(metrics=["mae"]), shuffle=False, epochs=4)
+    backup, model = Backup(tmp_path, callbacks=[stopping]), new_model(metrics=["mae"])
+    fit(stopping, stop_at(1, 1), backup, model=model, shuffle=False, epochs=4)
     stopping, model = callbacks(), new_model(metrics=["mae"])
     backup = Backup(tmp_path, callbacks=[stopping])
     history = fit(stopping, backup, model=model, initial_epoch=backup.restore(model), epochs=4, shuffle=False)

@@ -41,8 +41,8 @@ def test_a_rate_is_found_and_the_model_left_as_it_was(rate, tmp_path):
 
 
 def test_bad_arguments_and_a_loss_that_does_not_fall():
-    for arguments, name in (({"lowest": 1.0, "highest": 0.1}, "lowest"), ({"steps": 3}, "steps"), ({"smoothing": 1.0}, "smo")):
-        with pytest.raises(ValueError, match=f"{name}.* must be"):
+    for arguments in ({"lowest": 1.0, "highest": 0.1}, {"steps": 3}, {"smoothing": 1.0}):
+        with pytest.raises(ValueError, match=f"{[*arguments][0]}.* must be"):
             find_learning_rate(new_model(), streams(), **arguments)
     with pytest.raises(ValueError, match="The loss must fall at some rate between lowest and highest"):
         find_learning_rate(new_model(), streams(), lowest=1e3, highest=1e9, steps=30)

@@ -109,6 +109,6 @@ def test_what_does_not_fit_is_rejected(run):
         generate(),
     )
     assert all(isinstance(error, str) for error in errors[:-1]), errors
-    for error, words in zip(errors, ["int64", "int32", "float", "max_new_tokens", "top_p", ""]):
+    for error, words in zip(errors, ["int64", "int32", "float", "max_new_tokens", "top_p", "stop: expected one for each prompt"]):
         assert words in error
     assert len(errors[-1]["text"]) == 4
