@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--num-steps", type=int, default=64)
     parser.add_argument("--units", type=int, default=128)
     parser.add_argument("--steps", type=int, default=60, help="steps of each fit that are timed")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--json", help="a file to write all figures to")
     given = parser.parse_args()
 
