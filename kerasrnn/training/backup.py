@@ -1,5 +1,6 @@
 """All that training needs to go on where it was killed."""
 
+import math
 import os
 import time
 import warnings
@@ -140,6 +141,9 @@ class Backup(EpochCallback):
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._passing, self._seconds = False, self.every_seconds or 0.0
         self._due = time.monotonic() + self._seconds
+        # Where no epoch is left, callbacks still have their end to come, as one that puts the averaged weights in place.
+        if self._restored is not None and self._restored[0]["epochs"] >= self.params.get("epochs", math.inf):
+            self._go_on(self._restored[1], ("callbacks",))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._saved_batch = epoch, 0
