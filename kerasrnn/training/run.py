@@ -96,8 +96,6 @@ def train(
     settings, console = settings or Settings(), console or Console()
     names = listed(corpus)
     texts = read_corpus(names)
-    # Before all else: it clears TensorFlow's caches, and with them what tensorflow-text holds of a subword tokenizer.
-    keras.utils.set_random_seed(settings.seed)
     earlier = RunFolder.find(folder, names, texts, settings)
     if earlier and earlier.tokenizer_path.exists():
         tokenizer = earlier.load_tokenizer()
@@ -115,6 +113,7 @@ def train(
             f"to validate on is too short: {error}"
         ) from error
     characters_per_token = len(texts.train) / len(token_ids)
+    keras.utils.set_random_seed(settings.seed)
     model = settings.compiled_model(tokenizer, steps, characters_per_token)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 

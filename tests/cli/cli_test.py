@@ -12,26 +12,15 @@ from dataclasses import asdict, fields
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from cli.commands import invoke, succeed
 
 import kerasrnn
 import kerasrnn.cli.train
-from kerasrnn.cli import app
 from kerasrnn.export.runtime import load
 from kerasrnn.training import RunFolder, Settings
 
 COMMAND = [sys.executable, "-c", "from kerasrnn.cli import main; main()"]
 TINY = "--cell gru --units 8 --layers 1 --epochs 1 --batch-size 8 --num-steps 16".split()
-
-
-def invoke(*arguments):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*map(str, arguments)])
-
-
-def succeed(*arguments):
-    result = invoke(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,13 @@
 
 import keras
 import pytest
-from typer.testing import CliRunner
+from cli.commands import invoke, succeed
 
-from kerasrnn.cli import app
 from kerasrnn.samplers import BeamSearch
 from kerasrnn.training import RunFolder
 
 TINY = "--cell gru --units 8 --layers 1 --epochs 1 --batch-size 8 --num-steps 16".split()
 LINE = "-" * 20 + "\n"
-
-
-def invoke(*arguments):
-    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [*map(str, arguments)])
-
-
-def succeed(*arguments):
-    result = invoke(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -3,35 +3,12 @@
 import json
 import re
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner
+from cli.commands import invoke, succeed
 
-from kerasrnn.cli import app
 from kerasrnn.training import RunFolder, Settings
 
 TINY = "--cell gru --units 8 --layers 1 --epochs 1 --batch-size 8 --num-steps 16".split()
-
-
-def invoke(*arguments):
-    return CliRunner(env={"COLUMNS": "250"}).invoke(app, [*map(str, arguments)])
-
-
-def succeed(*arguments):
-    result = invoke(*arguments)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-@pytest.fixture(scope="module")
-def ptb(tmp_path_factory):
-    """A folder in the layout of Penn Treebank."""
-    folder = tmp_path_factory.mktemp("treebank")
-    random = np.random.default_rng(0)
-    for part, lines in (("train", 300), ("valid", 40), ("test", 40)):
-        words = random.choice("no it was n't black monday <unk> N".split(), (lines, 6))
-        (folder / f"ptb.{part}.txt").write_text("".join(f" {' '.join(line)} \n" for line in words))
-    return folder
 
 
 @pytest.fixture(scope="module")
