@@ -121,7 +121,11 @@ class RNN(keras.layers.RNN):
                 f"{', '.join(used)}: needs a cell of kerasrnn.cells with one recurrent product and unroll=False; "
                 f"received the cell {self.cell} and unroll={self.unroll}"
             )
-
+        if self._fits_scan() and self.cell.compute_dtype != self.compute_dtype:
+            raise ValueError(
+                f"dtype: expected the cell's, {self.cell.dtype_policy.name}, which computes in {self.cell.compute_dtype}; received "
+                f"{self.dtype_policy.name}. Give the cell that dtype too, or call keras.config.set_dtype_policy before both"
+            )
         if self.trainable_initial_state and self.stateful:
             raise ValueError(
                 "trainable_initial_state=True: expected stateful=False, as a stateful layer begins where the last batch "

@@ -11,7 +11,7 @@ _ZAREMBA = Recipe(
 )  # fmt: skip
 _CHARACTERS = Recipe(
     layers=2, units=512, embedding=128, locked_dropout=True, dropout=0.4, stateful=True, batch_size=32, num_steps=128,
-    epochs=30, learning_rate=3e-3, warmup_steps=100, weight_decay=0.01, averaging="ema",
+    epochs=20, learning_rate=3e-3, warmup_steps=100, weight_decay=0.01, averaging="ema",
 )  # fmt: skip
 
 

@@ -259,6 +259,12 @@ def test_mixed_precision_trains_in_bounds_of_keras_s(policy):
         np.testing.assert_allclose(a, b, atol=0.05 * np.abs(b).max())
 
 
+def test_a_cell_of_another_precision_than_its_layer_is_refused():
+    with pytest.raises(ValueError, match="dtype: expected the cell's, float32.* received mixed_bfloat16. Give the cell"):
+        RNN(GRUCell(UNITS), dtype="mixed_bfloat16")
+    RNN(GRUCell(UNITS, dtype="mixed_bfloat16"), dtype="mixed_bfloat16")
+
+
 def test_inside_bidirectional_and_a_functional_model_that_fits():
     sequences = keras.Input((None, FEATURES))
     x = keras.layers.Bidirectional(RNN(LSTMCell(UNITS), return_sequences=True))(sequences)
