@@ -52,7 +52,7 @@ class Task(NamedTuple):
 _WORDS = {
     "tokenizer": "word", "minimum_frequency": 3, "cell": "lstm", "units": 512, "layers": 2, "embedding": 400,
     "tie_embeddings": True, "locked_dropout": True, "dropout": 0.4, "input_dropout": 0.5, "output_dropout": 0.5,
-    "embedding_dropout": 0.1, "weight_drop": 0.4, "stateful": True, "batch_size": 20, "num_steps": 35, "epochs": 40,
+    "embedding_dropout": 0.1, "weight_drop": 0.4, "stateful": True, "batch_size": 20, "num_steps": 35, "epochs": 35,
     "learning_rate": 2e-3, "warmup_steps": 200, "weight_decay": 0.01, "averaging": "ema",
 }  # fmt: skip
 TASKS = {

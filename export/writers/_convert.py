@@ -7,7 +7,8 @@ import keras
 import onnx
 import tensorflow as tf
 
-from kerasrnn.export.writers._lowering import lower_markers, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._lowering import lower_markers
+from kerasrnn.export.writers._markers import DOMAIN, marker_handler, recurrences_as_markers
 from kerasrnn.export.writers._tf2onnx import convert_function
 
 OPSET = 18  # the last one that tf2onnx writes
@@ -33,14 +34,14 @@ def convert(
         ValueError: the function holds an operation that has no ONNX form.
     """
     with recurrences_as_markers(model, right_padded) as markers:
-        proto, _ = convert_function(
+        proto = convert_function(
             tf.function(function, inputs),
-            input_signature=inputs,
-            opset=OPSET,
-            custom_op_handlers={"PyFuncStateless": (marker_handler, [])},
-            extra_opset=[onnx.helper.make_opsetid("kerasrnn", 1)],
+            inputs,
+            OPSET,
+            handlers={"PyFuncStateless": (marker_handler, [])},
+            extra_opset=[onnx.helper.make_opsetid(DOMAIN, 1)],
         )
-    lower_markers(proto, markers, guarded)
+    lower_markers(proto, markers, OPSET, guarded)
     _let_reshapes_be_empty(proto.graph)
     try:
         onnx.checker.check_model(proto)

@@ -16,6 +16,7 @@ _ACTIVATIONS = {
     "softsign": ("Softsign", None, None),
     "softplus": ("Softplus", None, None),
     "elu": ("Elu", 1.0, None),
+    "leaky_relu": ("LeakyRelu", 0.2, None),
 }
 
 # Our gates' order (Keras's) as a permutation into ONNX's: LSTM i, f, c, o → i, o, f, c; GRU z, r, h as it is.

@@ -1,14 +1,82 @@
-"""tf2onnx with Keras's repair for NumPy 2, which Keras applies before its own conversions and does not export."""
+"""tf2onnx with Keras's repair for NumPy 2, with constants that are captured, and with operations that it lacks."""
 
 import logging
 import warnings
+from typing import Any
 
+import numpy as np
+import onnx
+import tensorflow as tf
 import tf2onnx
 from keras.src.export.tf2onnx_lib import patch_tf2onnx
+from tf2onnx import tf_loader
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # of NumPy, at the patch's own look for `numpy.object`
-    patch_tf2onnx()
-logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # a failure shows when onnxruntime loads the result
+    patch_tf2onnx()  # Keras does so before its own conversions, and does not export it
+logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # a failure shows when the result is checked
 
-convert_function = tf2onnx.convert.from_function
+
+def convert_function(
+    function: Any, inputs: list[tf.TensorSpec], opset: int, handlers: dict[str, Any] | None = None, extra_opset: Any = None
+) -> onnx.ModelProto:
+    """Converts a tf.function; operations without an ONNX form are left in, for a check to find.
+
+    tf2onnx would take a tensor that the function captures, as a regulariser's factor, for one more input.
+
+    Args:
+        function: the function, returning a dictionary or list of tensors.
+        inputs: specifications of its arguments, with names.
+        opset: ONNX's.
+        handlers: further operations' handlers, as tf2onnx takes them.
+        extra_opset: further domains, as tf2onnx takes them.
+    """
+    concrete = function.get_concrete_function(*inputs)
+    arguments = [tensor.name for tensor in concrete.inputs[: len(inputs)]]
+    captured = {
+        inner.name: outer
+        for outer, inner in concrete.graph.captures
+        if inner.dtype != tf.resource and inner.op.type == "Placeholder"
+    }
+    input_names, output_names = [*arguments, *captured], [tensor.name for tensor in concrete.outputs]
+    renamed = tf2onnx.convert.tensor_names_from_structed(concrete, arguments, output_names)
+    with tf.device("/cpu:0"):
+        proto, _ = tf2onnx.convert._convert_common(
+            tf_loader.from_function(concrete, input_names, output_names),
+            name=concrete.name,
+            continue_on_error=True,
+            opset=opset,
+            custom_op_handlers={**_HANDLERS, **(handlers or {})},
+            extra_opset=extra_opset,
+            input_names=input_names,
+            output_names=output_names,
+            tensors_to_rename=renamed,
+        )
+    for value in list(proto.graph.input):
+        if value.name in captured:
+            proto.graph.initializer.append(onnx.numpy_helper.from_array(captured[value.name].numpy(), value.name))
+            proto.graph.input.remove(value)
+    return proto
+
+
+def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:
+    one = ctx.make_const(f"{name}/one", np.array(1, np.float32)).output[0]
+    _replace(ctx, node, ctx.make_node("Sub", [one, ctx.make_node("Erf", list(node.input)).output[0]]))
+
+
+def _expm1(ctx: Any, node: Any, name: str, args: Any) -> None:
+    # eˣ − 1 = 2 · e^(x/2) · sinh(x/2), which near 0 loses no digits.
+    half, two = (ctx.make_const(f"{name}/{title}", np.array(v, np.float32)).output[0] for title, v in (("half", 0.5), ("two", 2)))
+    x = ctx.make_node("Mul", [node.input[0], half]).output[0]
+    product = ctx.make_node("Mul", [ctx.make_node(op, [x]).output[0] for op in ("Exp", "Sinh")]).output[0]
+    _replace(ctx, node, ctx.make_node("Mul", [product, two]))
+
+
+def _replace(ctx: Any, node: Any, new: Any) -> None:
+    ctx.copy_shape(node.output[0], new.output[0])
+    ctx.copy_dtype(node.output[0], new.output[0])
+    ctx.replace_all_inputs(node.output[0], new.output[0])
+    ctx.remove_node(node.name)
+
+
+_HANDLERS = {"Erfc": (_erfc, []), "Expm1": (_expm1, [])}
