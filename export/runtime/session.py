@@ -75,11 +75,37 @@ class Session:
         return self._run("forward", inputs)
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
-        """Runs the model on the next tokens from explicit states: token_ids and every state in, logits and next_… out."""
+        """Runs the model on the next steps from explicit states: its inputs and every state in, its outputs and next_… out."""
         for name in self.state_names:
             if name in inputs and not np.all(np.isfinite(inputs[name])):
                 raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
         return self._run("step", inputs)
+
+    def feed(
+        self, states: dict[str, np.ndarray] | None = None, **inputs: Any
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Runs the model on the next piece of a sequence, of any length: what `forward` gives on the whole, piece by piece.
+
+        Args:
+            states: what the call on the piece before returned; zeros at the beginning.
+            **inputs: the model's inputs by name, each (batch, time, …).
+
+        Returns:
+            (outputs, states): outputs by name, and the states to hand to the next call.
+
+        Raises:
+            ValueError: the model cannot be run in pieces (the message says why), or an input or state is not what it takes.
+
+        Example:
+
+            outputs, states = session.feed(x=first_half)
+            outputs, states = session.feed(states, x=second_half)
+        """
+        if "step" not in self.manifest["signatures"]:
+            raise ValueError(f"{self.folder}: this model cannot run in pieces, for {self.manifest.get('no_step')}. Use forward()")
+        rows = len(next(iter(inputs.values()))) if inputs else 0
+        outputs = self.step(**inputs, **(self.initial_states(rows) if states is None else states))
+        return outputs, {name: outputs.pop(f"next_{name}") for name in self.state_names}
 
     def initial_states(self, batch_size: int) -> dict[str, np.ndarray]:
         """Zero states for `batch_size` rows, by name."""

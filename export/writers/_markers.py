@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from kerasrnn.export.writers._cell_scan import CellStep
+from kerasrnn.export.writers._patched import patched
 from kerasrnn.export.writers._recurrence import Recurrence, recurrence_of
 
 DOMAIN = "kerasrnn"
@@ -41,27 +42,16 @@ class Marker:
 def recurrences_as_markers(model: keras.Model, right_padded: bool = False) -> Iterator[dict[str, Marker]]:
     """While it is open, the model's recurrences trace as markers; gives the markers by name.
 
-    Layers with a loop of their own, as ConvLSTM, keep it. A layer within `TimeDistributed` sees all steps as one batch.
+    Layers with a loop of their own, as ConvLSTM, keep it.
 
     Args:
         model: the model to trace.
         right_padded: whether masks are known to hide nothing but the ends of rows.
     """
     markers: dict[str, Marker] = {}
-    patched: list[tuple[Any, str]] = []
-    for layer in model._flatten_layers():
-        # On the instance, past Keras's tracking; other models and threads see nothing of it.
-        if isinstance(layer, keras.layers.RNN):
-            layer.__dict__["inner_loop"] = functools.partial(_traced_loop, layer, markers, right_padded)
-            patched.append((layer, "inner_loop"))
-        elif isinstance(layer, keras.layers.TimeDistributed):
-            layer.__dict__["call"] = functools.partial(_all_steps_at_once, layer)
-            patched.append((layer, "call"))
-    try:
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+    with patched(layers, "inner_loop", lambda layer, _: functools.partial(_traced_loop, layer, markers, right_padded)):
         yield markers
-    finally:
-        for layer, name in patched:
-            del layer.__dict__[name]
 
 
 def _traced_loop(
@@ -152,26 +142,6 @@ def _step(cell: Any, states: Any, zoneout: float) -> Callable[[Any, list[Any]], 
         return output, new
 
     return step
-
-
-def _all_steps_at_once(layer: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-    """`TimeDistributed.call`, whose map over steps has no good ONNX form."""
-
-    def merged(value: Any) -> Any:
-        shape = tf.shape(value)
-        return tf.reshape(value, tf.concat([[shape[0] * shape[1]], shape[2:]], 0))
-
-    def merged_with_shape(value: Any) -> Any:
-        return tf.ensure_shape(merged(value), (None, *value.shape[2:]))
-
-    options: dict[str, Any] = {}
-    if layer.layer._call_has_mask_arg and mask is not None:
-        options["mask"] = merged(mask)
-    if layer.layer._call_has_training_arg:
-        options["training"] = training
-    outputs = layer.layer.call(merged_with_shape(inputs), **options)
-    shape = tf.concat([tf.shape(inputs)[:2], tf.shape(outputs)[1:]], 0)
-    return tf.ensure_shape(tf.reshape(outputs, shape), (None, None, *outputs.shape[1:]))
 
 
 def marker_handler(ctx: Any, node: Any, name: str, args: Any) -> None:

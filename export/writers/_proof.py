@@ -15,8 +15,10 @@ from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
+from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._samples import samples_for
-from kerasrnn.export.writers._signatures import Signature, description, in_python, interface, keras_functions, signatures_of
+from kerasrnn.export.writers._signature import Signature
+from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
 from kerasrnn.export.writers._verification import Function, as_json, verify_interface
 from kerasrnn.export.writers._verification import verify as verify_values
 
@@ -99,7 +101,9 @@ def prove(
     return parity
 
 
-def verify(folder: Path | str, model: keras.Model, samples: Any = None, verbose: bool = False) -> dict[str, Any]:
+def verify(
+    folder: Path | str, model: keras.Model, samples: Any = None, verbose: bool = False, input_signature: Any = None
+) -> dict[str, Any]:
     """Proves an exported model again: its files against their checksums, and what they compute against the Keras model.
 
     Args:
@@ -107,6 +111,7 @@ def verify(folder: Path | str, model: keras.Model, samples: Any = None, verbose:
         model: the model that it was made from.
         samples: what to verify on, as in `export_onnx`.
         verbose: whether to print the table of differences.
+        input_signature: what a subclassed model takes, as in `export_onnx`.
 
     Returns:
         The figures, like `parity` in the manifest: {"one_step": …, "running_freely": …, "checks": [...], …}.
@@ -125,5 +130,7 @@ def verify(folder: Path | str, model: keras.Model, samples: Any = None, verbose:
     True
     """
     manifest = read_manifest(folder)
-    signatures = {name: s for name, s in signatures_of(model).items() if name in manifest["signatures"]}
-    return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose)
+    with in_float32(model):
+        signatures = signatures_of(model, input_signature)
+        signatures = {name: signature for name, signature in signatures.items() if name in manifest["signatures"]}
+        return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose)

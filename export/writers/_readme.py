@@ -6,7 +6,7 @@ from typing import Any
 
 _FILES = {
     "forward": "whole sequences",
-    "step": "the next tokens; the states are zeros at first, and what came out as `next_…` from then on",
+    "step": "the next steps; the states are zeros at first, and what came out as `next_…` from then on",
     "generate": "writes on from each prompt",
     "score": "how likely each text is",
 }
@@ -93,12 +93,15 @@ for piece in model.stream({json.dumps(prompt)}, max_new_tokens=200, temperature=
 print()
 print(model.score({json.dumps(prompt)}))  # log-likelihood and number of tokens"""
     if "step" in signatures:
-        token_ids = _in_python(signatures["step"]["inputs"][0], {})
         return f"""import numpy as np
 from kerasrnn.export.runtime import load
 
 model = load(".")
-outputs = model.step(token_ids={token_ids}, **model.initial_states(1))
+piece = {{
+{_each(signatures["forward"], _in_python, {})}
+}}
+outputs, states = model.feed(**piece)
+outputs, states = model.feed(states, **piece)  # goes on where the last piece ended
 print({{name: value.shape for name, value in outputs.items()}})"""
     return f"""import numpy as np
 from kerasrnn.export.runtime import load

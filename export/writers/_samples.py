@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasrnn.export.writers._signatures import Signature
+from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._verification import BATCHES, STEPS
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from kerasrnn.export.writers._signatures import Signature
+from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._texts import request
 
 WARM_UP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"

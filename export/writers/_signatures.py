@@ -1,38 +1,32 @@
 """What a model offers once exported: its signatures, with the names and types that clients bind by."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasrnn.export.writers._model_io import forward_signature
+from kerasrnn.export.writers._signature import Signature, of_as_many_rows
+from kerasrnn.export.writers._streaming import streaming_signature
+
 MAX_NEW_TOKENS = 65_536  # that an exported generate writes for one prompt
 TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": ["log_likelihood", "num_tokens"]}
 
 
-@dataclass(frozen=True)
-class Signature:
-    """One entry point: `function` maps tensors, in the order of `inputs`, to a dictionary in the order of `outputs`."""
+def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, Signature]:
+    """The signatures of a built model: forward, step if it is causal, generate and score if it reads text.
 
-    function: Callable[..., dict[str, Any]]
-    inputs: list[tf.TensorSpec]
-    outputs: list[str]
+    A language model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and reads
+    text by `text_functions()`. Of any other model the recurrent layers' states are found.
 
-    def traced(self) -> Any:
-        """As a tf.function of exactly these inputs."""
-        return tf.function(self.function, self.inputs)
-
-
-def signatures_of(model: keras.Model) -> dict[str, Signature]:
-    """The signatures of a built model: forward, step where the model hands out its states, generate and score if it reads text.
-
-    A model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and reads
-    text by `text_functions()`, as LanguageModel.
+    Args:
+        model: the model.
+        input_signature: what it takes, where it does not say so itself.
 
     Raises:
-        ValueError: the model is not built, so that its inputs are not known, or has a stateful layer.
+        ValueError: what the model takes is not known or cannot be exported, or it has a stateful layer.
     """
     for layer in model._flatten_layers():
         if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
@@ -42,17 +36,9 @@ def signatures_of(model: keras.Model) -> dict[str, Signature]:
             )
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
-    if not model.built or not getattr(model, "inputs", None):
-        raise ValueError(f"{model.name}: expected a built model whose inputs are known; call it once on real input first")
-    inputs = [tf.TensorSpec((None, *t.shape[1:]), t.dtype, name=t.name) for t in model.inputs]
-    outputs = list(getattr(model, "output_names", None) or [model.layers[-1].name])  # a Sequential has none
-
-    def forward(*tensors: Any) -> dict[str, Any]:
-        given = dict(zip((s.name for s in inputs), tensors)) if isinstance(getattr(model, "input", None), dict) else list(tensors)
-        results = keras.tree.flatten(model(given if len(tensors) > 1 else tensors[0], training=False))
-        return dict(zip(outputs, results))
-
-    return {"forward": Signature(forward, inputs, outputs)}
+    forward = forward_signature(model, input_signature)
+    step = streaming_signature(model, forward)
+    return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
 
 
 def _language_model_signatures(model: Any) -> dict[str, Signature]:
@@ -71,15 +57,7 @@ def _language_model_signatures(model: Any) -> dict[str, Signature]:
         return {"logits": model(checked(token_ids), training=False)}
 
     def step(token_ids: Any, *states: Any) -> dict[str, Any]:
-        # A state of one row would broadcast to all. TensorFlow stops at the assertion and optimises the reshape away; of
-        # the assertion nothing is left in ONNX, where the reshape fails.
-        rows = tf.shape(token_ids)[0]
-        checks = [
-            tf.debugging.assert_equal(tf.shape(s)[0], rows, f"{name}: expected one row for each row of token_ids")
-            for name, s in zip(names, states)
-        ]
-        with tf.control_dependencies(checks):
-            states = [tf.reshape(s, tf.stack([rows, s.shape[-1]])) for s in states]
+        states = of_as_many_rows(states, names, token_ids, "token_ids")
         logits, new_states = model(checked(token_ids), initial_state=states, return_state=True, training=False)
         return {"logits": logits, **dict(zip(next_names, new_states))}
 
@@ -132,6 +110,7 @@ def interface(signatures: dict[str, Signature]) -> dict[str, Any]:
 def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[str, Any]:
     """The manifest's part on what the model is and offers."""
     tokenizer = getattr(model, "tokenizer", None)
+    forward, step = signatures["forward"], signatures.get("step")
     return {
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         "model": {"class_name": type(model).__name__, "name": model.name, "parameters": model.count_params()},
@@ -146,8 +125,9 @@ def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[st
         },
         "states": [
             {"name": spec.name, "size": spec.shape[-1]}
-            for spec in (signatures["step"].inputs[1:] if "step" in signatures else [])
+            for spec in (step.inputs[len(forward.inputs) :] if step else [])
         ],
+        "no_step": None if step else streaming_signature(model, forward),
         "vocabulary_size": getattr(model, "vocabulary_size", None),
         "tokenizer": tokenizer.specification() if tokenizer is not None else None,
     }

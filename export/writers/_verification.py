@@ -79,15 +79,18 @@ def verify(
             error = _error(reference["forward"](inputs), candidate["forward"](inputs))
             checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
     else:
-        ((name, token_ids),) = samples.items()
+        most = min(value.shape[1] for value in samples.values())
+        lengths = [steps for steps in STEPS if steps <= most]
         for batch in BATCHES:
-            for steps in STEPS:
-                inputs = {name: token_ids[:batch, :steps]}
+            for steps in lengths:
+                inputs = {name: value[:batch, :steps] for name, value in samples.items()}
                 error = _error(reference["forward"](inputs), candidate["forward"](inputs))
                 judged, limit = ("one step", ONE_STEP_LIMIT) if steps == 1 else ("running freely", FREE_LIMIT)
                 checks.append(Check("forward", judged, batch, steps, error, limit))
-            checks.extend(_verify_step(reference, candidate, name, token_ids[:batch], states))
+            rows = {name: value[:batch, : lengths[-1]] for name, value in samples.items()}
+            checks.extend(_verify_step(reference, candidate, rows, states))
         if "generate" in reference:
+            (token_ids,) = samples.values()
             prompts = ["", *(tokenizer.detokenize(row[:steps]) for row, steps in zip(token_ids, STEPS[1:], strict=True))]
             checks.extend(_verify_generate(reference, candidate, prompts, tokenizer))
             checks.append(_verify_score(reference, candidate, prompts))
@@ -170,26 +173,31 @@ def verify_interface(expected: dict[str, Any], received: dict[str, Any]) -> None
                 raise ParityError(f"{signature}: input {name!r}: expected {value}; received {found['inputs'][name]}")
 
 
-def _verify_step(reference: dict[str, Function], candidate: dict[str, Function], name: str, token_ids: np.ndarray,
-                 states: list[tuple[str, int]]) -> list[Check]:  # fmt: skip
-    batch, steps = len(token_ids), STEPS[-1]
+def _verify_step(
+    reference: dict[str, Function], candidate: dict[str, Function], whole: dict[str, np.ndarray], states: list[tuple[str, int]]
+) -> list[Check]:
+    batch, steps = next(iter(whole.values())).shape[:2]
     zeros = {state: np.zeros((batch, width), np.float32) for state, width in states}
-    whole = {name: token_ids[:, :steps]}
     shared, own = zeros, zeros
-    one_step, logits = 0.0, []
+    one_step, pieces = 0.0, []
     for t in range(steps):
-        tokens = {name: token_ids[:, t : t + 1]}
-        expected = reference["step"]({**tokens, **shared})
-        one_step = _largest(one_step, _error(expected, candidate["step"]({**tokens, **shared})))
-        free = candidate["step"]({**tokens, **own})
-        logits.append(free["logits"])
-        shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (expected, free))
+        inputs = {name: value[:, t : t + 1] for name, value in whole.items()}
+        expected = reference["step"]({**inputs, **shared})
+        one_step = _largest(one_step, _error(expected, candidate["step"]({**inputs, **shared})))
+        pieces.append(candidate["step"]({**inputs, **own}))
+        shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (expected, pieces[-1]))
     in_one_call = _error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
-    free_error = _error(reference["forward"](whole), {"logits": np.concatenate(logits, axis=1)})
+    expected = reference["forward"](whole)
+    free_error = _error(expected, {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()})
     return [
         Check("step", "one step", batch, steps, one_step, ONE_STEP_LIMIT),
         Check("step", "running freely", batch, steps, _largest(in_one_call, free_error), FREE_LIMIT),
     ]
+
+
+def _joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
+    """The pieces of an output over time, or the last of one that has no time axis."""
+    return np.concatenate(pieces, axis=1) if whole.ndim == pieces[-1].ndim and whole.ndim > 2 else pieces[-1]
 
 
 def _error(expected: dict[str, np.ndarray], received: dict[str, np.ndarray]) -> float:
@@ -203,7 +211,8 @@ def _error(expected: dict[str, np.ndarray], received: dict[str, np.ndarray]) -> 
                 f"model gives {received[name].dtype} of shape {received[name].shape}"
             )
         if value.size:
-            spread = max(float(np.ptp(value)), 1e-6)
+            # The few units of a small state may be all but equal.
+            spread = max(float(np.ptp(value)), float(np.abs(value).max()) if name.startswith("next_") else 0.0, 1e-6)
             worst = _largest(worst, float(np.abs(received[name] - value).max()) / spread)
     return worst
 

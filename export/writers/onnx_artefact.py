@@ -11,20 +11,24 @@ from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._convert import convert
 from kerasrnn.export.writers._folder import complete_or_nothing
 from kerasrnn.export.writers._onnx_forms import tokenizer_of
+from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._proof import prove
 from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._samples import samples_for
-from kerasrnn.export.writers._signatures import Signature, description, signatures_of
+from kerasrnn.export.writers._signature import Signature
+from kerasrnn.export.writers._signatures import description, signatures_of
 from kerasrnn.export.writers._text_graphs import generate_graph, score_graph
 
 _DIMENSIONS = ("batch", "time")
 
 
-def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: bool = False) -> Path:
+def export_onnx(
+    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, input_signature: Any = None
+) -> Path:
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
-    The folder holds `forward.onnx`; for a language model `step.onnx`, with explicit states; for one with a tokenizer
-    `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has an ONNX form (a
+    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says
+    what prevents it, if there is none); for a language model with a tokenizer `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has an ONNX form (a
     SubwordTokenizer and a CharTokenizer's normalization have none: `token_ids_only` in the manifest says why, and the
     runtime still reads and writes text); `manifest.json` with names, checksums and parity figures; and a README with
     programs for this very model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
@@ -35,6 +39,8 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
             inputs (at least 3 rows); seeded random inputs by default.
         verbose: whether to print the table of differences.
+        input_signature: what a subclassed model takes: a structure of `keras.InputSpec`, `keras.Input` or arrays. Dimensions
+            of None are of any size; the batch always is.
 
     Returns:
         The folder.
@@ -44,12 +50,16 @@ def export_onnx(model: keras.Model, path: Any, samples: Any = None, verbose: boo
         FileExistsError: `path` holds something else than an artefact.
         ParityError: the exported model computes something else; nothing is written then.
     """
-    signatures = signatures_of(model)
+    with in_float32(model):
+        return _export(model, Path(path), samples, verbose, input_signature)
+
+
+def _export(model: keras.Model, path: Path, samples: Any, verbose: bool, input_signature: Any) -> Path:
+    signatures = signatures_of(model, input_signature)
     text = _why_not_text(model.tokenizer) if "generate" in signatures else None
     if text:
         signatures = {name: signatures[name] for name in ("forward", "step")}
     samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
-    path = Path(path)
     with complete_or_nothing(path) as folder:
         for name, signature in signatures.items():
             onnx.save(_graph(model, name, signature), folder / f"{name}.onnx")

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._folder import next_version
+from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._proof import prove
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._serving import server_files, warm_up_records
@@ -17,12 +18,13 @@ _WARM_UP_ROWS = 4
 
 
 def export_saved_model(
-    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, keep: int | None = None, name: str | None = None
-) -> Path:
+    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, keep: int | None = None, name: str | None = None,
+    input_signature: Any = None,
+) -> Path:  # fmt: skip
     """Writes the next version of a model for TensorFlow Serving; it appears only once it computes what the model does.
 
     The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
-    language model step with explicit states, for one with a tokenizer generate and score, strings in and strings or
+    causal model step with explicit states, for a language model with a tokenizer generate and score, strings in and strings or
     figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
     with names, checksums and parity figures. Plain TensorFlow loads it, without Keras; a server needs tensorflow_text's
     operations, too, as TensorFlow Serving has them, for a SubwordTokenizer and for a CharTokenizer's normalization. Beside
@@ -37,6 +39,7 @@ def export_saved_model(
         verbose: whether to print the table of differences.
         keep: how many versions to keep, the newest; None keeps all.
         name: the model's name in requests; by default the name of the folder `path`.
+        input_signature: what a subclassed model takes, as in `export_onnx`.
 
     Returns:
         The version folder.
@@ -46,9 +49,17 @@ def export_saved_model(
         ForbiddenOpError: the graph holds an operation that a server must not run (an ArtefactError, as the next).
         ParityError: the exported model computes something else; nothing is written then.
     """
-    signatures = signatures_of(model)
+    with in_float32(model):
+        version = _export(model, Path(path), samples, verbose, keep, input_signature)
+    server_files(Path(path), name or Path(path).resolve().name)
+    return version
+
+
+def _export(
+    model: keras.Model, path: Path, samples: Any, verbose: bool, keep: int | None, input_signature: Any
+) -> Path:
+    signatures = signatures_of(model, input_signature)
     forward_inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
-    path = Path(path)
     with next_version(path, keep) as version:
         functions = {name: signature.traced() for name, signature in signatures.items()}
         module = tf.Module()
@@ -66,5 +77,4 @@ def export_saved_model(
         requests = warm_up_records(version.folder, served, few)
         parity = prove("saved_model", version.folder, model, signatures, samples, verbose, requests)
         write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})
-    server_files(path, name or path.resolve().name)
     return version.path

@@ -10,7 +10,8 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._serving import WARM_UP_FILE, _field, server_files, warm_up_records
-from kerasrnn.export.writers._signatures import Signature, signatures_of
+from kerasrnn.export.writers._signature import Signature
+from kerasrnn.export.writers._signatures import signatures_of
 
 
 @pytest.fixture(scope="module")

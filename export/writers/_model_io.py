@@ -1,0 +1,107 @@
+"""What a Keras model takes and gives, by the names that programs bind by."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerasrnn.export.writers._signature import Signature
+from kerasrnn.export.writers._time_distributed import all_steps_at_once
+
+
+def forward_signature(model: keras.Model, input_signature: Any = None) -> Signature:
+    """A model's call on whole sequences.
+
+    Inputs are named as `keras.Input` or the keys of a dictionary name them, outputs by the keys of a dictionary or the
+    layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a subclassed model.
+
+    Args:
+        model: a built model.
+        input_signature: what it takes, where it does not say so itself: a structure of `keras.InputSpec`, `tf.TensorSpec`,
+            `keras.Input` or arrays.
+
+    Raises:
+        ValueError: what the model takes is not known, its type cannot be exported, or a name cannot be bound by.
+    """
+    structure = input_signature
+    if structure is None:
+        if not model.built or not getattr(model, "inputs", None):
+            raise ValueError(
+                f"{model.name}: expected a built model whose inputs are known; call it once on real input first, and give "
+                "input_signature=… for a subclassed model, which does not record what it takes"
+            )
+        structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+    named = _with_names(structure)
+    specs = [_spec(name, value) for name, value in named]
+
+    def forward(*tensors: Any) -> dict[str, Any]:
+        with all_steps_at_once(model):
+            return name_outputs(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
+
+    def noting_names(*tensors: Any) -> dict[str, Any]:
+        named = forward(*tensors)
+        outputs[:] = named  # a traced function would give them in the order of the alphabet
+        return named
+
+    name_outputs, outputs = _output_names(model), []
+    tf.function(noting_names, specs).get_concrete_function()
+    _check_names([spec.name for spec in specs], "input")
+    _check_names(outputs, "output")
+    if both := sorted({spec.name for spec in specs}.intersection(outputs)):
+        raise ValueError(
+            f"output {both[0]!r}: expected a name that no input has, as ONNX cannot give one name to both; rename the output's "
+            "key or layer, or the input"
+        )
+    return Signature(forward, specs, outputs)
+
+
+def _with_names(structure: Any) -> list[tuple[str, Any]]:
+    flat = keras.tree.flatten(structure)
+    if isinstance(structure, dict):
+        keys = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(structure)]
+        return list(zip(keys, flat, strict=True))
+    return [(getattr(value, "name", None) or f"input_{i}", value) for i, value in enumerate(flat)]
+
+
+def _spec(name: str, value: Any) -> tf.TensorSpec:
+    dtype = tf.as_dtype(value.dtype)
+    if dtype in (tf.float16, tf.bfloat16):
+        raise ValueError(
+            f"input {name!r}: expected float32, in which exported models compute, or integers; received {dtype.name}. Build the "
+            "model with keras.Input(dtype='float32')"
+        )
+    shape = [None if isinstance(n, str) else n for n in value.shape]
+    return tf.TensorSpec([None, *shape[1:]], dtype, name=name)
+
+
+def _output_names(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
+    def name_outputs(results: Any) -> dict[str, Any]:
+        flat = keras.tree.flatten(results)
+        if isinstance(results, dict):
+            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(results)]
+        elif isinstance(model, keras.Sequential):
+            names = [model.layers[-1].name]
+        else:
+            # A layer that gives its states too is named once for each.
+            names = _numbered(getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(flat))])
+        return dict(zip(names, flat, strict=True))
+
+    return name_outputs
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """a, a, b, a as a, a_1, b, a_2."""
+    seen = [names[:i].count(name) for i, name in enumerate(names)]
+    return [f"{name}_{count}" if count else name for name, count in zip(names, seen)]
+
+
+def _check_names(names: list[str], kind: str) -> None:
+    for name in names:
+        if not name.isidentifier() or not name.isascii():
+            raise ValueError(
+                f"{kind} {name!r}: expected a name of letters, digits and underscores, by which programs can bind; rename the "
+                "keras.Input, layer or key"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{kind}s: expected each name once; received {names}. Rename the keras.Input, layer or key")

@@ -1,0 +1,164 @@
+"""The next steps of any causal model: its recurrences' states as inputs and outputs, or the reason why there can be none."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from kerasrnn.export.writers._patched import patched
+from kerasrnn.export.writers._signature import Signature, of_as_many_rows
+
+_LOOKS_AROUND = (
+    "Conv1D", "Conv2D", "Conv3D", "SeparableConv1D", "DepthwiseConv1D", "Conv1DTranspose", "Attention", "AdditiveAttention",
+    "MultiHeadAttention", "GroupedQueryAttention", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "AveragePooling1D",
+    "MaxPooling1D", "Flatten", "Permute", "Reshape", "RepeatVector", "UpSampling1D", "ZeroPadding1D", "Cropping1D",
+    "GroupNormalization",
+)  # fmt: skip
+
+
+@dataclass
+class _Carried:
+    """A recurrent layer, as one call of the model used it."""
+
+    layer: Any
+    initial: Any  # its initial states, a structure
+    masked: bool
+    output_size: int
+    by_default: bool  # whether it began from its own initial states
+    calls: int = 1
+    names: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+def streaming_signature(model: keras.Model, forward: Signature) -> Signature | str:
+    """The signature `step`, or why the model cannot have one.
+
+    Args:
+        model: a built model.
+        forward: its call on whole sequences, all of whose inputs have a time axis.
+
+    Returns:
+        `step`: the inputs of forward and states in, the outputs of forward and next states out. A state is called
+        `state_<i>_<name>` for the i-th recurrent layer.
+    """
+    if reason := _static_obstacle(model, forward):
+        return reason
+    carried = _recorded(model, forward)
+    if not carried:
+        return "it has no recurrent layer"
+    for one in carried:
+        if one.calls > 1:
+            return f"{one.layer.name} is called {one.calls} times"
+        if not one.by_default:
+            return f"{one.layer.name} begins from states that it is given"
+        if getattr(one.layer, "trainable_initial_state", False):
+            return f"{one.layer.name} begins from states that were trained, and not from zeros"
+        if not all(len(state.shape) == 2 and state.shape[-1] for state in keras.tree.flatten(one.initial)):
+            return f"{one.layer.name} has states that are no vectors"
+    for i, one in enumerate(carried):
+        one.sizes = [state.shape[-1] for state in keras.tree.flatten(one.initial)]
+        one.names = [f"state_{i}_{name}" for name in _state_names(len(one.sizes))]
+        if one.masked and not one.layer.zero_output_for_mask:
+            # At a masked step the output stays what it was, perhaps in an earlier piece.
+            one.names.append(f"state_{i}_output")
+            one.sizes.append(one.output_size)
+    names = [name for one in carried for name in one.names]
+    sizes = [size for one in carried for size in one.sizes]
+    count = len(forward.inputs)
+
+    def step(*tensors: Any) -> dict[str, Any]:
+        inputs = tensors[:count]
+        states = of_as_many_rows(tensors[count:], names, inputs[0], forward.inputs[0].name)
+        with _states_handed_in(carried, states) as new_states:
+            outputs = forward.function(*inputs)
+        return {**outputs, **{f"next_{name}": new_states[name] for name in names}}
+
+    specs = [tf.TensorSpec((None, size), tf.float32, name=name) for name, size in zip(names, sizes)]
+    return Signature(step, [*forward.inputs, *specs], [*forward.outputs, *(f"next_{name}" for name in names)])
+
+
+def _static_obstacle(model: keras.Model, forward: Signature) -> str | None:
+    for spec in forward.inputs:
+        if spec.shape.rank < 2 or spec.shape[1] is not None:
+            return f"the input {spec.name} has no time axis of any length; its shape is {tuple(spec.shape.as_list())}"
+    for layer in model._flatten_layers():
+        kind = type(layer).__name__
+        if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
+            return f"{layer.name} reads the sequence from its end"
+        if isinstance(layer, keras.layers.TimeDistributed) and _recurrent_layers(layer.layer):
+            return f"{layer.name} runs a recurrent layer at every step"
+        if kind in _LOOKS_AROUND:
+            return f"{layer.name}, a {kind}, looks at several steps at once"
+    return None
+
+
+def _recurrent_layers(model: Any) -> list[Any]:
+    return [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
+
+
+def _state_names(count: int) -> list[str]:
+    return {1: ["h"], 2: ["h", "c"]}.get(count, [str(i) for i in range(count)])
+
+
+def _recorded(model: keras.Model, forward: Signature) -> list[_Carried]:
+    """The recurrent layers in the order of their calls."""
+    found: dict[int, _Carried] = {}
+    defaults: set[int] = set()
+
+    def noting_default(layer: Any, method: Any) -> Any:
+        def get_initial_state(batch_size: Any) -> Any:
+            defaults.add(id(layer))
+            return method(batch_size)
+
+        return get_initial_state
+
+    def noting_call(layer: Any, method: Any) -> Any:
+        def inner_loop(sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
+            results = method(sequences, initial_state, mask=mask, training=training)
+            if id(layer) in found:
+                found[id(layer)].calls += 1
+            else:
+                size = results[0].shape[-1]
+                found[id(layer)] = _Carried(layer, initial_state, mask is not None, size, id(layer) in defaults)
+            return results
+
+        return inner_loop
+
+    layers = _recurrent_layers(model)
+    with patched(layers, "get_initial_state", noting_default), patched(layers, "inner_loop", noting_call):
+        tf.function(forward.function, forward.inputs).get_concrete_function()
+    return list(found.values())
+
+
+@contextlib.contextmanager
+def _states_handed_in(carried: list[_Carried], states: list[Any]) -> Iterator[dict[str, Any]]:
+    """While it is open, the layers begin from these states; gives a dictionary that fills with the last ones by name."""
+    given = dict(zip([name for one in carried for name in one.names], states, strict=True))
+    by_layer = {id(one.layer): one for one in carried}
+    last_states: dict[str, Any] = {}
+
+    def handing_in(layer: Any, method: Any) -> Any:
+        one = by_layer[id(layer)]
+        count = len(keras.tree.flatten(one.initial))
+
+        def inner_loop(sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
+            flat = [tf.cast(given[name], sequences.dtype) for name in one.names]
+            initial_state = keras.tree.pack_sequence_as(one.initial, flat[:count])
+            last, outputs, new = method(sequences, initial_state, mask=mask, training=training)
+            values = keras.tree.flatten(new)
+            if len(flat) > count:
+                begun = tf.cumsum(tf.cast(keras.tree.flatten(mask)[0], tf.int32), axis=1) > 0
+                last = tf.where(tf.reduce_any(begun, axis=1)[:, None], last, flat[count])
+                if layer.return_sequences:
+                    outputs = tf.where(begun[:, :, None], outputs, flat[count][:, None])
+                values = [*values, last]
+            last_states.update(zip(one.names, values, strict=True))
+            return last, outputs, new
+
+        return inner_loop
+
+    with patched([one.layer for one in carried], "inner_loop", handing_in):
+        yield last_states
