@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasrnn.export.writers._lowering import lower_markers
 from kerasrnn.export.writers._markers import DOMAIN, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._quantisation import quantize as quantize_weights
 from kerasrnn.export.writers._tf2onnx import convert_function
 
 OPSET = 18  # the last one that tf2onnx writes
@@ -20,6 +21,7 @@ def convert(
     inputs: list[tf.TensorSpec],
     right_padded: bool = False,
     guarded: bool = True,
+    quantize: str | None = None,
 ) -> onnx.ModelProto:
     """Converts a function that calls the model.
 
@@ -29,11 +31,14 @@ def convert(
         inputs: their specifications, with names.
         right_padded: whether masks within hide nothing but the ends of rows.
         guarded: whether batches or sequences may be empty.
+        quantize: how weights are stored, if otherwise than as they are: one of `_quantisation.KINDS`.
 
     Raises:
         ValueError: the function holds an operation that has no ONNX form.
     """
-    with recurrences_as_markers(model, right_padded) as markers:
+    # Of the native recurrences LSTM alone has an 8-bit form; the others are taken apart into products.
+    native = ("LSTM",) if quantize == "int8" else ("LSTM", "GRU", "RNN")
+    with recurrences_as_markers(model, right_padded, native) as markers:
         proto = convert_function(
             tf.function(function, inputs),
             inputs,
@@ -43,6 +48,8 @@ def convert(
         )
     lower_markers(proto, markers, OPSET, guarded)
     _let_reshapes_be_empty(proto.graph)
+    if quantize:
+        quantize_weights(proto, quantize)
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:

@@ -6,7 +6,7 @@ shapes, and tf2onnx converts everything around it.
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,9 @@ class Marker:
 
 
 @contextlib.contextmanager
-def recurrences_as_markers(model: keras.Model, right_padded: bool = False) -> Iterator[dict[str, Marker]]:
+def recurrences_as_markers(
+    model: keras.Model, right_padded: bool = False, native: Sequence[str] = ("LSTM", "GRU", "RNN")
+) -> Iterator[dict[str, Marker]]:
     """While it is open, the model's recurrences trace as markers; gives the markers by name.
 
     Layers with a loop of their own, as ConvLSTM, keep it.
@@ -47,16 +49,17 @@ def recurrences_as_markers(model: keras.Model, right_padded: bool = False) -> It
     Args:
         model: the model to trace.
         right_padded: whether masks are known to hide nothing but the ends of rows.
+        native: which operations may be native nodes; other recurrences become a `CellStep`.
     """
     markers: dict[str, Marker] = {}
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
-    with patched(layers, "inner_loop", lambda layer, _: functools.partial(_traced_loop, layer, markers, right_padded)):
+    with patched(layers, "inner_loop", lambda layer, _: functools.partial(_traced_loop, layer, markers, right_padded, native)):
         yield markers
 
 
 def _traced_loop(
-    layer: Any, markers: dict[str, Marker], right_padded: bool, sequences: Any, initial_state: Any, mask: Any = None,
-    training: bool = False,
+    layer: Any, markers: dict[str, Marker], right_padded: bool, native: Sequence[str], sequences: Any, initial_state: Any,
+    mask: Any = None, training: bool = False,
 ) -> Any:  # fmt: skip
     mask = keras.tree.flatten(mask)[0] if mask is not None else None
     if not _fits(layer, sequences, initial_state, mask):
@@ -69,7 +72,10 @@ def _traced_loop(
     outputs, last, last_states = sequences, None, []
     for cell, states in zip(cells, given, strict=True):
         return_sequences = layer.return_sequences or cell is not cells[-1]
-        outputs, last, new = _mark(layer, cell, markers, kind, return_sequences, outputs, states, mask)
+        zoneout = getattr(layer, "zoneout", 0)
+        recurrence = None if zoneout else _recurrence_of(cell, native)
+        one_step = _step(cell, states, zoneout)
+        outputs, last, new = _mark(recurrence, one_step, markers, kind, return_sequences, outputs, states, mask)
         last_states.append(new)
     if mask is not None and layer.zero_output_for_mask:
         last = tf.where(mask[:, -1:], last, tf.zeros_like(last))
@@ -92,18 +98,21 @@ def _fits(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> bool:
     return usual and vectors and (mask is None or len(mask.shape) == 2)
 
 
+def _recurrence_of(cell: Any, native: Sequence[str]) -> Recurrence | None:
+    with tf.init_scope():  # weights can only be read outside of the graph being traced
+        recurrence = recurrence_of(cell)
+    return recurrence if recurrence is not None and recurrence.op in native else None
+
+
 def _mark(
-    layer: Any, cell: Any, markers: dict[str, Marker], kind: str, return_sequences: bool, sequences: Any, states: Any, mask: Any
+    recurrence: Recurrence | None, one_step: Callable[..., Any], markers: dict[str, Marker], kind: str, return_sequences: bool,
+    sequences: Any, states: Any, mask: Any,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    """The outputs of a cell over the sequences, the last one, and its last states, of which a marker stands for all."""
-    zoneout = getattr(layer, "zoneout", 0)
+    """The outputs of a cell over the sequences, the last one, and its last states: a marker stands for all."""
     flat, nested = keras.tree.flatten(states), keras.tree.is_nested(states)
-    one_step = _step(cell, states, zoneout)
-    if sequences.shape[1] == 1 and mask is None:
+    if recurrence is None and mask is None and sequences.shape[1] == 1:
         output, new = one_step(sequences[:, 0], flat)  # no loop around one step: generation takes many
         return output[:, None], output, keras.tree.pack_sequence_as(states, new)
-    with tf.init_scope():  # weights can only be read outside of the graph being traced
-        recurrence = None if zoneout else recurrence_of(cell)
     what: Recurrence | CellStep
     if recurrence is not None:
         what, size = recurrence, recurrence.units

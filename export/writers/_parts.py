@@ -22,10 +22,11 @@ class Parts:
 
     Args:
         model: a language model, with `state_names` and `call(token_ids, initial_state=…, mask=…, return_state=True)`.
+        quantize: how weights are stored, as `convert` takes it.
     """
 
-    def __init__(self, model: keras.Model) -> None:
-        self.model = model
+    def __init__(self, model: keras.Model, quantize: str | None = None) -> None:
+        self.model, self._quantize = model, quantize
         self._weights: dict[bytes, Any] = {}
         self._states = [
             tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name)
@@ -46,7 +47,7 @@ class Parts:
             return [outputs, *states] if logits else states
 
         inputs = [tf.TensorSpec((None, None), tf.int32, "token_ids"), tf.TensorSpec((None,), tf.int32, "lengths"), *self._states]
-        return self._inlined(convert(self.model, read, inputs, right_padded=True))
+        return self._inlined(convert(self.model, read, inputs, right_padded=True, quantize=self._quantize))
 
     def one_token(self) -> Any:
         """A function of token ids (batch,) int32, at least one, and states → logits (batch, vocabulary), new states."""
@@ -56,7 +57,7 @@ class Parts:
             return [logits[:, 0], *states]
 
         inputs = [tf.TensorSpec((None,), tf.int32, "token_ids"), *self._states]
-        return self._inlined(convert(self.model, advance, inputs, guarded=False))
+        return self._inlined(convert(self.model, advance, inputs, guarded=False, quantize=self._quantize))
 
     def _inlined(self, proto: onnx.ModelProto) -> Any:
         proto = onnx.version_converter.convert_version(proto, _OPSET)

@@ -16,6 +16,7 @@ from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
+from kerasrnn.export.writers._quality import verify_quality
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
@@ -70,7 +71,7 @@ _OPENED: dict[str, Callable[..., Any]] = {"onnx": _opened_onnx, "saved_model": _
 
 def prove(
     kind: str, folder: Path, model: keras.Model, signatures: dict[str, Signature], samples: Any, verbose: bool,
-    requests: Sequence[tuple[str, Any]] = (),
+    requests: Sequence[tuple[str, Any]] = (), quantize: str | None = None, max_loss: float | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Compares an artefact's files with its model: names, axes, operations, shapes, values; the manifest's part on parity.
 
@@ -82,6 +83,8 @@ def prove(
         samples: as the user gave them.
         verbose: whether to print the table.
         requests: signatures and inputs that must run, too.
+        quantize: how its weights are stored, if otherwise than as they are: the loss of quality is judged then.
+        max_loss: the largest loss, as in `verify_quality`.
 
     Raises:
         ParityError: what differs.
@@ -89,12 +92,17 @@ def prove(
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
     states = [(state["name"], state["size"]) for state in about["states"]]
+    text = isinstance(samples, str)
     samples = samples_for(model, signatures["forward"], samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
             candidate.functions[name](inputs)
-        checks = verify_values(keras_functions(signatures), candidate.functions, samples, states, tokenizer)
+        expected = keras_functions(signatures)
+        if quantize:
+            checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss)
+        else:
+            checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
     parity = as_json(checks)
     if verbose:
         Console().print(parity_table(parity["checks"]))
@@ -133,4 +141,5 @@ def verify(
     with in_float32(model):
         signatures = signatures_of(model, input_signature)
         signatures = {name: signature for name, signature in signatures.items() if name in manifest["signatures"]}
-        return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose)
+        quantized = {"quantize": manifest.get("quantize"), "max_loss": manifest.get("max_loss")}
+        return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose, **quantized)

@@ -30,11 +30,11 @@ _RANGES: dict[str, tuple[Any, str]] = {
 }
 
 
-def generate_graph(model: keras.Model) -> onnx.ModelProto:
+def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelProto:
     """Tokenizer, prompt read in chunks, one loop that draws a token a row, detokenizer."""
     dtypes = {name: np.str_ if dtype is object else dtype for name, dtype in GENERATE_INPUTS.items()}
     inputs = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in dtypes.items()}
-    parts, tokenizer = Parts(model), tokenizer_of(model.tokenizer.specification())
+    parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
     max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
     for name in _RANGES:
         max_new_tokens = op.add(max_new_tokens, _zero_if_valid(name, inputs[name]))
@@ -86,10 +86,10 @@ def generate_graph(model: keras.Model) -> onnx.ModelProto:
     return _model(inputs, outputs)
 
 
-def score_graph(model: keras.Model) -> onnx.ModelProto:
+def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelProto:
     """Tokenizer, and the likelihood of each token in a loop over chunks, in float64: a novel has a million terms."""
     text = spox.argument(spox.Tensor(np.str_, ("batch",)))
-    parts, tokenizer = Parts(model), tokenizer_of(model.tokenizer.specification())
+    parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
     targets, lengths = tokenizer.tokenize(text)
     rows = op.shape(text)
     token_ids = _but_last(_after_start(targets, rows, tokenizer))
