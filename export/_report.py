@@ -5,6 +5,12 @@ from typing import Any
 from rich.table import Table
 
 
+def promise(manifest: dict[str, Any]) -> str:
+    """What the table of an exported model's checks shows, after "it"."""
+    kind = manifest.get("quantize")
+    return f"is the Keras model in {kind}, less no more than is allowed" if kind else "computes what the Keras model does"
+
+
 def parity_table(checks: list[dict[str, Any]]) -> Table:
     """How closely an exported model was found to compute what the Keras model does: the manifest's parity checks."""
     table = Table("signature", "judged")

@@ -21,7 +21,7 @@ def inspect(
     Example:  kerasrnn inspect runs/moby/export/onnx
     """
     from kerasrnn.export import read_manifest
-    from kerasrnn.export._report import parity_table
+    from kerasrnn.export._report import parity_table, promise
 
     folder = find_artefact(folder)
     manifest = read_manifest(folder)
@@ -33,7 +33,7 @@ def inspect(
     if manifest["tokenizer"]:
         console.print(_vocabulary(manifest["tokenizer"]))
     console.print("Every file is as its checksum says:", _files(manifest), sep="\n")
-    console.print("When it was written it computed what the Keras model does:", parity_table(manifest["parity"]["checks"]), sep="\n")
+    console.print(f"When it was verified, it {promise(manifest)}:", parity_table(manifest["parity"]["checks"]), sep="\n")
 
 
 def _signatures(manifest: dict[str, Any]) -> Table:

@@ -128,6 +128,14 @@ def test_export_shows_the_parity_of_both_formats(export, exported):
     assert export.count("computes what the Keras model does") == 2 and export.count("running freely") >= 8
 
 
+def test_a_quantised_export_says_what_it_lost(run, tmp_path):
+    output = succeed("export", run, "--out", tmp_path, "--format", "onnx", "--quantize", "float16")
+    assert "is the Keras model in float16, less no more than is allowed" in output and "perplexity" in output
+    assert "it is the Keras model in float16" in succeed("inspect", tmp_path)
+    result = invoke("export", run, "--out", tmp_path / "both", "--quantize", "int8")
+    assert result.exit_code == 2 and "--quantize is for ONNX alone, but --format is both. Add --format onnx" in result.stderr
+
+
 def test_export_exits_with_1_where_parity_fails(run, tmp_path, monkeypatch):
     from kerasrnn.export.writers import _verification
 
