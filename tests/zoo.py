@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from kerasrnn import cells
+from kerasrnn.export.writers._convert import convert
+from kerasrnn.export.writers._model_io import forward_signature
 from kerasrnn.layers import RNN
 
 layers = keras.layers
@@ -164,3 +167,24 @@ for title, cell in {
         made = sequence(lambda cell=cell, layer=layer_class, options=options: layer(cell(), **options), masked)
         fast = masked and title in ("LSTM projection", "LayerNormLSTM", "nested", "stack of three")
         ZOO[f"{title}{' masked' * masked}"] = Exhibit(made, kind, fast)
+
+
+def batches(specs):
+    """Inputs of several sizes, with steps of zeros at the right, the left, within, and all over a row."""
+    random = np.random.default_rng(0)
+    for rows, steps in ((1, 1), (3, 2), (4, 9)):
+        batch = {}
+        for spec in specs:
+            shape = [rows, *(steps if n is None else n for n in spec.shape[1:])]
+            value = random.integers(1, 7, shape) if spec.dtype.is_integer else random.standard_normal(shape)
+            if len(shape) > 1 and shape[1] > 2 and rows > 1:
+                value[0, -2:], value[1, :2], value[2, 1] = 0, 0, 0
+                value[-1] *= rows == 3
+            batch[spec.name] = value.astype(spec.dtype.as_numpy_dtype)
+        yield batch
+
+
+def converted(model):
+    """The model's signature, and the ONNX model of it."""
+    forward = forward_signature(model)
+    return forward, convert(model, forward.function, forward.inputs)

@@ -102,9 +102,8 @@ def cell_scan(
         outputs=1 + len(states) + len(scanned),
         body=graph,
         num_scan_inputs=len(crossing) + (mask is not None),
-        **({"scan_output_axes": [1]} if scanned else {}),
     )
-    outputs = last_states.pop() if scanned else nodes("Unsqueeze", last, nodes.constant([1]))
+    outputs = nodes("Transpose", last_states.pop(), perm=[1, 0, 2]) if scanned else nodes("Unsqueeze", last, nodes.constant([1]))
     return outputs, last, last_states
 
 

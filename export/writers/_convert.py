@@ -46,7 +46,7 @@ def convert(
             handlers={"PyFuncStateless": (marker_handler, [])},
             extra_opset=[onnx.helper.make_opsetid(DOMAIN, 1)],
         )
-    lower_markers(proto, markers, OPSET, guarded)
+    lower_markers(proto, markers, OPSET, guarded, portable=quantize != "int8")
     _let_reshapes_be_empty(proto.graph)
     if quantize:
         quantize_weights(proto, quantize)

@@ -10,15 +10,25 @@ from kerasrnn.export.writers._native import native
 from kerasrnn.export.writers._nodes import Nodes
 
 
-def lower_markers(model: onnx.ModelProto, markers: dict[str, Marker], opset: int, guarded: bool = True) -> None:
-    """Replaces each marker by its nodes, guarded against empty batches and sequences unless there can be none."""
+def lower_markers(
+    model: onnx.ModelProto, markers: dict[str, Marker], opset: int, guarded: bool = True, portable: bool = True
+) -> None:
+    """Replaces each marker by its nodes.
+
+    Args:
+        model: the converted model.
+        markers: what stands for what.
+        opset: of the model.
+        guarded: whether batches or sequences may be empty.
+        portable: whether other engines than onnxruntime are to compute the same.
+    """
     nodes = []
     for node in model.graph.node:
         if node.domain != DOMAIN:
             nodes.append(node)
             continue
         name = helper.get_node_attr_value(node, "marker").decode()
-        lowered = _lowered(name, markers[name], node, opset, guarded)
+        lowered = _lowered(name, markers[name], node, opset, guarded, portable)
         nodes.extend(lowered.nodes)
         model.graph.initializer.extend(lowered.weights)
     del model.graph.node[:]
@@ -28,7 +38,7 @@ def lower_markers(model: onnx.ModelProto, markers: dict[str, Marker], opset: int
     model.opset_import.extend(kept)
 
 
-def _lowered(name: str, marker: Marker, node: onnx.NodeProto, opset: int, guarded: bool) -> Nodes:
+def _lowered(name: str, marker: Marker, node: onnx.NodeProto, opset: int, guarded: bool, portable: bool) -> Nodes:
     run = Nodes(name)
     sequences, *given = node.input
     mask = given.pop() if marker.mask != "none" else None
@@ -43,7 +53,7 @@ def _lowered(name: str, marker: Marker, node: onnx.NodeProto, opset: int, guarde
             lengths = run("ReduceSum", run("Cast", mask, to=TensorProto.INT32), run.constant([1]), keepdims=0)
             outputs, states = native(run, what, sequences, given, lengths)
         else:
-            outputs, states = compacted(run, sequences, mask, lambda x, lengths: native(run, what, x, given, lengths))
+            outputs, states = compacted(run, what, sequences, given, mask, portable)
         results = [outputs, *states]
     if not guarded:
         run.nodes.extend(helper.make_node("Identity", [a], [b]) for a, b in zip(results, node.output) if b)

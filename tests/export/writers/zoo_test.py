@@ -8,11 +8,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from zoo import FEATURES, ZOO
+from zoo import FEATURES, ZOO, batches, converted
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.export.writers._convert import convert
-from kerasrnn.export.writers._model_io import forward_signature
 
 
 def recurrent_nodes(graph):
@@ -26,27 +24,6 @@ def recurrent_nodes(graph):
                 found += inner
                 products += inner_products + (node.op_type == "Scan") * sum(n.op_type == "MatMul" for n in attribute.g.node)
     return +found, products
-
-
-def batches(specs):
-    """Inputs of several sizes, with steps of zeros at the right, the left, within, and all over a row."""
-    random = np.random.default_rng(0)
-    for rows, steps in ((1, 1), (3, 2), (4, 9)):
-        batch = {}
-        for spec in specs:
-            shape = [rows, *(steps if n is None else n for n in spec.shape[1:])]
-            value = random.integers(1, 7, shape) if spec.dtype.is_integer else random.standard_normal(shape)
-            if len(shape) > 1 and shape[1] > 2 and rows > 1:
-                value[0, -2:], value[1, :2], value[2, 1] = 0, 0, 0
-                value[-1] *= rows == 3
-            batch[spec.name] = value.astype(spec.dtype.as_numpy_dtype)
-        yield batch
-
-
-def converted(model):
-    """The model's signature, and the ONNX model of it."""
-    forward = forward_signature(model)
-    return forward, convert(model, forward.function, forward.inputs)
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[] if e.fast else pytest.mark.slow) for n, e in ZOO.items()])
