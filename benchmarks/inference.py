@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -41,8 +42,10 @@ def our_runs(model: Any, folder: Path, threads: int) -> tuple[dict[str, Run], An
     session = runtime.load(model.export(folder / "onnx", format="onnx"), num_threads=threads)
     by_steps = runtime.load(folder / "onnx", num_threads=threads)
     by_steps.manifest["signatures"].pop("generate")
+    in_8_bits = runtime.load(model.export(folder / "int8", format="onnx", quantize="int8"), num_threads=threads)
     return {
         "generate.onnx": lambda batch, tokens: session.generate([""] * batch, tokens, seed=1),
+        "generate.onnx, int8": lambda batch, tokens: in_8_bits.generate([""] * batch, tokens, seed=1),
         "step.onnx": lambda batch, tokens: by_steps.generate([""] * batch, tokens, seed=1),
         "model.generate": lambda batch, tokens: model.generate([""] * batch, tokens, seed=1),
     }, session
@@ -100,8 +103,12 @@ def torch_runs(units: int, layers: int, vocabulary: int, threads: int) -> dict[s
         return run
 
     runs = {}
-    for name, module in (("torch.nn.LSTM", Whole()), ("torch.nn.LSTMCell", Cells())):
-        module.eval()
+    whole = Whole().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it moves to torchao
+        in_8_bits = torch.ao.quantization.quantize_dynamic(whole, {torch.nn.LSTM, torch.nn.Linear}, dtype=torch.qint8)
+    runs["torch.nn.LSTM, int8"] = run_of(in_8_bits, in_8_bits)
+    for name, module in (("torch.nn.LSTM", whole), ("torch.nn.LSTMCell", Cells().eval())):
         runs[name] = run_of(module, module)
         compiled = run_of(module, torch.compile(module))
         try:

@@ -1,10 +1,15 @@
-"""What a Keras model takes and gives, by the names that programs bind by."""
+"""What a Keras model takes and gives, by the names that programs bind by.
 
+Keras keeps what it recorded of a subclassed model's inputs, and does not export the function that reads it.
+"""
+
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+from keras.src.export.export_utils import get_input_signature
 
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._time_distributed import all_steps_at_once
@@ -13,40 +18,35 @@ from kerasrnn.export.writers._time_distributed import all_steps_at_once
 def forward_signature(model: keras.Model, input_signature: Any = None) -> Signature:
     """A model's call on whole sequences.
 
-    Inputs are named as `keras.Input` or the keys of a dictionary name them, outputs by the keys of a dictionary or the
-    layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a subclassed model.
+    Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of a
+    dictionary or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
+    subclassed model.
 
     Args:
         model: a built model.
-        input_signature: what it takes, where it does not say so itself: a structure of `keras.InputSpec`, `tf.TensorSpec`,
-            `keras.Input` or arrays.
+        input_signature: what it takes, where it does not say so itself, as in `keras.Model.export`: a list with a structure
+            for each argument of `call`, of `keras.InputSpec`, `tf.TensorSpec`, `keras.Input` or arrays; for a model of one
+            argument that is not a list, its structure.
 
     Raises:
         ValueError: what the model takes is not known, its type cannot be exported, or a name cannot be bound by.
     """
-    structure = input_signature
-    if structure is None:
-        if not model.built or not getattr(model, "inputs", None):
-            raise ValueError(
-                f"{model.name}: expected a built model whose inputs are known; call it once on real input first, and give "
-                "input_signature=… for a subclassed model, which does not record what it takes"
-            )
-        structure = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-    named = _with_names(structure)
-    specs = [_spec(name, value) for name, value in named]
+    arguments = _arguments(model) if input_signature is None else input_signature
+    arguments = list(arguments) if isinstance(arguments, (list, tuple)) else [arguments]
+    specs = [_spec(name, value) for name, value in _with_names(model, arguments)]
 
     def forward(*tensors: Any) -> dict[str, Any]:
         with all_steps_at_once(model):
-            return name_outputs(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
+            return name_outputs(model(*keras.tree.pack_sequence_as(arguments, tensors), training=False))
 
     def noting_names(*tensors: Any) -> dict[str, Any]:
         named = forward(*tensors)
         outputs[:] = named  # a traced function would give them in the order of the alphabet
         return named
 
+    _check_names([spec.name for spec in specs], "input")
     name_outputs, outputs = _output_names(model), []
     tf.function(noting_names, specs).get_concrete_function()
-    _check_names([spec.name for spec in specs], "input")
     _check_names(outputs, "output")
     if both := sorted({spec.name for spec in specs}.intersection(outputs)):
         raise ValueError(
@@ -56,12 +56,34 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     return Signature(forward, specs, outputs)
 
 
-def _with_names(structure: Any) -> list[tuple[str, Any]]:
-    flat = keras.tree.flatten(structure)
-    if isinstance(structure, dict):
-        keys = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(structure)]
-        return list(zip(keys, flat, strict=True))
-    return [(getattr(value, "name", None) or f"input_{i}", value) for i, value in enumerate(flat)]
+def _arguments(model: keras.Model) -> list[Any]:
+    """What the model says that it takes."""
+    if isinstance(model, keras.Sequential) and model.built:
+        return [model.inputs[0]]
+    if getattr(model, "inputs", None):
+        return [model.input]
+    embeddings = [layer.name for layer in model._flatten_layers() if isinstance(layer, keras.layers.Embedding)]
+    if not model.built or embeddings:
+        raise ValueError(
+            f"{model.name}: expected a built model whose inputs are known; call it once on real input first, and give "
+            "input_signature=… for a subclassed model with an Embedding, as it does not record that it takes integers"
+        )
+    return get_input_signature(model)
+
+
+def _with_names(model: keras.Model, arguments: list[Any]) -> list[tuple[str, Any]]:
+    named = []
+    parameters = list(inspect.signature(model.call).parameters)
+    for i, argument in enumerate(arguments):
+        flat = keras.tree.flatten(argument)
+        if isinstance(argument, dict):
+            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(argument)]
+        else:
+            stem = parameters[i] if i < len(parameters) else f"input_{i}"
+            stems = [stem] if len(flat) == 1 else [f"{stem}_{j}" for j in range(len(flat))]
+            names = [getattr(value, "name", None) or stem for value, stem in zip(flat, stems)]
+        named += zip(names, flat, strict=True)
+    return named
 
 
 def _spec(name: str, value: Any) -> tf.TensorSpec:

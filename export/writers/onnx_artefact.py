@@ -13,8 +13,8 @@ from kerasrnn.export.writers._folder import complete_or_nothing
 from kerasrnn.export.writers._onnx_forms import tokenizer_of
 from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._proof import prove
-from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._quantisation import KINDS
+from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, signatures_of
@@ -41,8 +41,9 @@ def export_onnx(
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
             inputs (at least 3 rows); seeded random inputs by default.
         verbose: whether to print the table of differences.
-        input_signature: what a subclassed model takes: a structure of `keras.InputSpec`, `keras.Input` or arrays. Dimensions
-            of None are of any size; the batch always is.
+        input_signature: what a subclassed model takes, as in `keras.Model.export`: a list with a structure for each argument of
+            `call`, or the structure of the only one, of `keras.InputSpec`, `keras.Input` or arrays. Dimensions of None are of
+            any size; the batch always is.
         quantize: "int8" for weights of 8 bits with a scale a column, and products computed in 8 bits: a quarter of the size,
             and faster. (What the weights are multiplied with is quantised as it comes, with one scale for all rows: a row's
             numbers depend a little on the other rows of its batch.) "float16" for weights stored in 16 bits and computed
@@ -111,9 +112,12 @@ def _graph(model: keras.Model, name: str, signature: Signature, quantize: str | 
     outputs = {output.name: output for output in proto.graph.output}
     del proto.graph.output[:]
     proto.graph.output.extend(outputs[name] for name in signature.outputs)
+    several = name == "forward" and len(signature.inputs) > 1
     for value in [*proto.graph.input, *proto.graph.output]:
-        for dimension, name in zip(value.type.tensor_type.shape.dim, _DIMENSIONS):
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
             if not dimension.HasField("dim_value"):
-                dimension.dim_param = name
+                # Inputs of several sequences may differ in length.
+                stem = f"{value.name}_" if several and axis else ""
+                dimension.dim_param = stem + (_DIMENSIONS[axis] if axis < len(_DIMENSIONS) else f"axis_{axis}")
     proto.producer_name = "kerasrnn"
     return proto

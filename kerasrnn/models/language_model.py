@@ -234,6 +234,7 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         dtype = "float32" if self.compute_dtype in ("float16", "bfloat16") else self.compute_dtype
         if self.output_layer is not None:
             return ops.cast(self.output_layer(x), dtype)
+        x = tf.identity(x)  # without its mask, which Keras would warn of
         return ops.cast(self.embedding_layer(x, reverse=True), dtype) + ops.cast(self.output_bias, dtype)
 
     def output_weights(self) -> tuple[Any, Any, int]:
@@ -278,7 +279,6 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
             The path of the folder written.
         """
         from kerasrnn import export
-
         writers = {"onnx": export.export_onnx, "tf_saved_model": export.export_saved_model}
         if format not in writers:
             raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")

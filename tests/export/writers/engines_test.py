@@ -44,7 +44,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered in exp")  # in the reference evaluator's own sigmoid
-@pytest.mark.parametrize(("name", "engine"), cases())
+@pytest.mark.parametrize(("name", "engine"), [*cases()])
 def test_another_engine_computes_what_keras_does(name, engine):
     keras.utils.set_random_seed(1)
     model = ZOO[name].build()
