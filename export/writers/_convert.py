@@ -8,8 +8,9 @@ import onnx
 import tensorflow as tf
 
 from kerasrnn.export.writers._lowering import lower_markers
-from kerasrnn.export.writers._markers import DOMAIN, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._markers import DOMAIN, Marker, marker_handler, recurrences_as_markers
 from kerasrnn.export.writers._quantisation import quantize as quantize_weights
+from kerasrnn.export.writers._recurrence import Recurrence
 from kerasrnn.export.writers._tf2onnx import convert_function
 
 OPSET = 18  # the last one that tf2onnx writes
@@ -22,6 +23,7 @@ def convert(
     right_padded: bool = False,
     guarded: bool = True,
     quantize: str | None = None,
+    fates: dict[str, str] | None = None,
 ) -> onnx.ModelProto:
     """Converts a function that calls the model.
 
@@ -32,6 +34,7 @@ def convert(
         right_padded: whether masks within hide nothing but the ends of rows.
         guarded: whether batches or sequences may be empty.
         quantize: how weights are stored, if otherwise than as they are: one of `_quantisation.KINDS`.
+        fates: is filled with what became of each recurrent layer, by its name.
 
     Raises:
         ValueError: the function holds an operation that has no ONNX form.
@@ -46,6 +49,8 @@ def convert(
             handlers={"PyFuncStateless": (marker_handler, [])},
             extra_opset=[onnx.helper.make_opsetid(DOMAIN, 1)],
         )
+    if fates is not None:
+        fates.update(_fates(model, markers, quantize))
     lower_markers(proto, markers, OPSET, guarded, portable=quantize != "int8")
     _let_reshapes_be_empty(proto.graph)
     if quantize:
@@ -58,6 +63,23 @@ def convert(
             f"Use another layer or activation there, or format='tf_saved_model'.\n{error}"
         ) from error
     return proto
+
+
+def _fates(model: keras.Model, markers: dict[str, Marker], quantize: str | None) -> dict[str, str]:
+    """What becomes of each recurrent layer."""
+    fates: dict[str, str] = {}
+    for marker in markers.values():
+        native = f"native {marker.what.op}" if isinstance(marker.what, Recurrence) else "Scan"
+        if quantize == "int8":
+            native = {"native LSTM": "native LSTM in 8 bits", "Scan": "Scan, its products in 8 bits"}[native]
+        masked = {"none": "", "right": " by lengths", "any": ", masked steps left out"}[marker.mask]
+        so_far = fates.get(marker.layer)
+        fates[marker.layer] = f"{so_far}; {native}{masked}" if so_far else native + masked
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.RNN) and layer.name not in fates:
+            reason = "its loop or its states are its own" if layer.built else "it is not called"
+            fates[layer.name] = f"general path, slow, as {reason}"
+    return fates
 
 
 def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:

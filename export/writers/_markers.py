@@ -31,11 +31,13 @@ class Marker:
         what: a recurrence that is a native node, or a cell's step.
         mask: "none", "right" where it is known to hide nothing but the ends of rows, or "any".
         return_sequences: whether anyone reads all outputs.
+        layer: the name of the layer.
     """
 
     what: Recurrence | CellStep
     mask: str
     return_sequences: bool
+    layer: str
 
 
 @contextlib.contextmanager
@@ -75,7 +77,8 @@ def _traced_loop(
         zoneout = getattr(layer, "zoneout", 0)
         recurrence = None if zoneout else _recurrence_of(cell, native)
         one_step = _step(cell, states, zoneout)
-        outputs, last, new = _mark(recurrence, one_step, markers, kind, return_sequences, outputs, states, mask)
+        marked = functools.partial(Marker, mask=kind, return_sequences=return_sequences, layer=layer.name)
+        outputs, last, new = _mark(recurrence, one_step, markers, marked, outputs, states, mask)
         last_states.append(new)
     if mask is not None and layer.zero_output_for_mask:
         last = tf.where(mask[:, -1:], last, tf.zeros_like(last))
@@ -105,7 +108,7 @@ def _recurrence_of(cell: Any, native: Sequence[str]) -> Recurrence | None:
 
 
 def _mark(
-    recurrence: Recurrence | None, one_step: Callable[..., Any], markers: dict[str, Marker], kind: str, return_sequences: bool,
+    recurrence: Recurrence | None, one_step: Callable[..., Any], markers: dict[str, Marker], marked: Callable[[Any], Marker],
     sequences: Any, states: Any, mask: Any,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
     """The outputs of a cell over the sequences, the last one, and its last states: a marker stands for all."""
@@ -123,7 +126,7 @@ def _mark(
         size = tf.function(lambda x, *s: one_step(x, list(s))[0], [spec, *specs]).get_concrete_function().outputs[0].shape[-1]
         what = CellStep(one_step, sequences.shape[-1], tuple(state.shape[-1] for state in flat), size)
     name = f"recurrence_{len(markers)}"
-    markers[name] = Marker(what, kind, return_sequences)
+    markers[name] = marked(what)
     extra = int(recurrence is None)
     outputs, *rest = tf.numpy_function(
         lambda *_: None, [sequences, *flat, *([] if mask is None else [tf.cast(mask, tf.bool)])],
@@ -132,7 +135,7 @@ def _mark(
     outputs = tf.ensure_shape(outputs, (None, None, size))
     new = [tf.ensure_shape(value, (None, state.shape[-1])) for value, state in zip(rest[extra:], flat, strict=True)]
     last = tf.ensure_shape(rest[0], (None, size))
-    if not return_sequences:
+    if not markers[name].return_sequences:
         outputs = last[:, None]
     return outputs, last, keras.tree.pack_sequence_as(states, new) if nested else new[0]
 

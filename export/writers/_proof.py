@@ -1,6 +1,6 @@
 """An artefact opened, compared with its model, and what was found as the manifest has it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,8 @@ class Candidate:
 
 
 @contextmanager
-def _opened_onnx(folder: Path, signatures: dict[str, Signature]) -> Iterator[Candidate]:
+def opened_onnx(folder: Path, signatures: Iterable[str]) -> Iterator[Candidate]:
+    """The ONNX files of these signatures, in onnxruntime."""
     sessions = {}
     for name in signatures:
         sessions[name] = onnxruntime.InferenceSession(folder / f"{name}.onnx", providers=["CPUExecutionProvider"])
@@ -66,7 +67,7 @@ def _opened_saved_model(folder: Path, signatures: dict[str, Signature]) -> Itera
         yield Candidate({name: function(name) for name in process.interface}, process.interface)
 
 
-_OPENED: dict[str, Callable[..., Any]] = {"onnx": _opened_onnx, "saved_model": _opened_saved_model}
+_OPENED: dict[str, Callable[..., Any]] = {"onnx": opened_onnx, "saved_model": _opened_saved_model}
 
 
 def prove(

@@ -84,13 +84,16 @@ def _static_obstacle(model: keras.Model, forward: Signature) -> str | None:
     for spec in forward.inputs:
         if spec.shape.rank < 2 or spec.shape[1] is not None:
             return f"the input {spec.name} has no time axis of any length; its shape is {tuple(spec.shape.as_list())}"
-    for layer in model._flatten_layers():
+    every = list(model._flatten_layers())
+    distributed = [layer for layer in every if isinstance(layer, keras.layers.TimeDistributed)]
+    within = {id(inner) for layer in distributed for inner in layer.layer._flatten_layers()}  # these see one step
+    for layer in every:
         kind = type(layer).__name__
         if isinstance(layer, keras.layers.Bidirectional) or getattr(layer, "go_backwards", False):
             return f"{layer.name} reads the sequence from its end"
-        if isinstance(layer, keras.layers.TimeDistributed) and _recurrent_layers(layer.layer):
+        if any(layer is one for one in distributed) and _recurrent_layers(layer.layer):
             return f"{layer.name} runs a recurrent layer at every step"
-        if kind in _LOOKS_AROUND:
+        if kind in _LOOKS_AROUND and id(layer) not in within:
             return f"{layer.name}, a {kind}, looks at several steps at once"
     return None
 

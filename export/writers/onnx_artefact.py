@@ -11,13 +11,14 @@ from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._convert import convert
 from kerasrnn.export.writers._folder import complete_or_nothing
 from kerasrnn.export.writers._onnx_forms import tokenizer_of
+from kerasrnn.export.writers._page import page
 from kerasrnn.export.writers._precision import in_float32
-from kerasrnn.export.writers._proof import prove
+from kerasrnn.export.writers._proof import opened_onnx, prove
 from kerasrnn.export.writers._quantisation import KINDS
 from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
-from kerasrnn.export.writers._signatures import description, signatures_of
+from kerasrnn.export.writers._signatures import description, keras_functions, signatures_of
 from kerasrnn.export.writers._text_graphs import generate_graph, score_graph
 
 _DIMENSIONS = ("batch", "time")
@@ -25,7 +26,7 @@ _DIMENSIONS = ("batch", "time")
 
 def export_onnx(
     model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, input_signature: Any = None,
-    quantize: str | None = None, max_loss: float | None = None,
+    quantize: str | None = None, max_loss: float | None = None, report: str | None = None,
 ) -> Path:  # fmt: skip
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
@@ -51,6 +52,9 @@ def export_onnx(
         max_loss: how much quality a quantised model may lose: the share by which a language model's perplexity may grow on
             the samples (0.01 by default), or the error of an output as a share of its standard deviation (0.05).
 
+        report: "html" for a page `report.html` in the folder, on what became of each layer, sizes, parity, and the speed
+            beside Keras's on this machine.
+
     Returns:
         The folder.
 
@@ -60,31 +64,39 @@ def export_onnx(
         ParityError: the exported model computes something else, or has lost too much; nothing is written then.
     """
     with in_float32(model):
-        return _export(model, Path(path), samples, verbose, input_signature, quantize, max_loss)
+        return _export(model, Path(path), samples, verbose, input_signature, quantize, max_loss, report)
 
 
 def _export(
     model: keras.Model, path: Path, samples: Any, verbose: bool, input_signature: Any, quantize: str | None,
-    max_loss: float | None,
+    max_loss: float | None, report: str | None,
 ) -> Path:  # fmt: skip
-    _check_quantisation(quantize, max_loss)
+    _check_options(quantize, max_loss, report)
     signatures = signatures_of(model, input_signature)
     text = _why_not_text(model.tokenizer) if "generate" in signatures else None
     if text:
         signatures = {name: signatures[name] for name in ("forward", "step")}
-    samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
+    inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     with complete_or_nothing(path) as folder:
+        fates: dict[str, str] = {}
         for name, signature in signatures.items():
-            onnx.save(_graph(model, name, signature, quantize), folder / f"{name}.onnx")
+            onnx.save(_graph(model, name, signature, quantize, fates), folder / f"{name}.onnx")
         parity = prove("onnx", folder, model, signatures, samples, verbose, quantize=quantize, max_loss=max_loss)
         about = {"kind": "onnx", **description(model, signatures), "token_ids_only": text, "parity": parity}
-        about |= {"quantize": quantize, "max_loss": max_loss}
+        about |= {"quantize": quantize, "max_loss": max_loss, "layers": fates}
+        if report:
+            reference = keras_functions({"forward": signatures["forward"]})["forward"]
+            with opened_onnx(folder, ["forward"]) as candidate:
+                text_of_page = page(about, folder, reference, candidate.functions["forward"], inputs)
+            (folder / "report.html").write_text(text_of_page, encoding="utf-8")
         (folder / "README.md").write_text(readme(about), encoding="utf-8")
         write_manifest(folder, about)
     return path
 
 
-def _check_quantisation(quantize: str | None, max_loss: float | None) -> None:
+def _check_options(quantize: str | None, max_loss: float | None, report: str | None) -> None:
+    if report not in (None, "html"):
+        raise ValueError(f"report: expected 'html' or None; received {report!r}")
     if quantize not in (None, *KINDS):
         raise ValueError(f"quantize: expected one of {', '.join(KINDS)}, or None; received {quantize!r}")
     if max_loss is not None and (isinstance(max_loss, bool) or not isinstance(max_loss, (int, float)) or not max_loss > 0):
@@ -102,13 +114,14 @@ def _why_not_text(tokenizer: Any) -> str | None:
     return None
 
 
-def _graph(model: keras.Model, name: str, signature: Signature, quantize: str | None) -> onnx.ModelProto:
+def _graph(model: keras.Model, name: str, signature: Signature, quantize: str | None, fates: dict[str, str]) -> onnx.ModelProto:
     if name in ("generate", "score"):
         with warnings.catch_warnings():
             # spox, of the number of axes of what comes out of a loop: the graph states it there.
             warnings.filterwarnings("ignore", message="Output type for variable .* was not concrete")
             return {"generate": generate_graph, "score": score_graph}[name](model, quantize)
-    proto = convert(model, signature.function, signature.inputs, quantize=quantize)
+    found = fates if name == "forward" else None
+    proto = convert(model, signature.function, signature.inputs, quantize=quantize, fates=found)
     outputs = {output.name: output for output in proto.graph.output}
     del proto.graph.output[:]
     proto.graph.output.extend(outputs[name] for name in signature.outputs)

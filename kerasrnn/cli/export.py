@@ -35,6 +35,9 @@ def export(
         float | None,
         typer.Option(help="By what share a quantised model's perplexity may grow on the validation text; 0.01 by default."),
     ] = None,
+    report: Annotated[
+        bool, typer.Option(help="Write report.html beside the ONNX files: layers, sizes, parity, speed beside Keras's.")
+    ] = False,
     keep: Annotated[int | None, typer.Option(min=1, help="How many versions in serving/ to keep; all by default.")] = None,
 ) -> None:
     """Export a model, with proof that it computes what the Keras model does.
@@ -58,8 +61,9 @@ def export(
     run = RunFolder(folder)
     corpus = run.load_corpus()
     model = run.load_model(full_precision=True)
+    page = {"report": "html"} if report else {}
     writers = {
-        Format.ONNX: (export_onnx, out / "onnx", {"quantize": quantize and quantize.value, "max_loss": max_loss}),
+        Format.ONNX: (export_onnx, out / "onnx", {"quantize": quantize and quantize.value, "max_loss": max_loss, **page}),
         Format.SAVED_MODEL: (export_saved_model, out / "serving", {"keep": keep}),
     }
     for name in [Format.ONNX, Format.SAVED_MODEL] if format is Format.BOTH else [format]:

@@ -30,6 +30,10 @@ def inspect(
     written_with = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     console.print(f"{folder}: {model['class_name']}, {model['parameters']:,} parameters, as {manifest['kind']}; {written_with}")
     console.print(_signatures(manifest))
+    if layers := manifest.get("layers"):
+        console.print(_layers(layers))
+    if reason := manifest.get("no_step"):
+        console.print(f"It cannot run in pieces, for {reason}.")
     if manifest["tokenizer"]:
         console.print(_vocabulary(manifest["tokenizer"]))
     console.print("Every file is as its checksum says:", _files(manifest), sep="\n")
@@ -46,6 +50,13 @@ def _signatures(manifest: dict[str, Any]) -> Table:
         for output in signature["outputs"]:
             table.add_row(name, "output", output)
         table.add_section()
+    return table
+
+
+def _layers(layers: dict[str, str]) -> Table:
+    table = Table("recurrent layer", "became")
+    for layer, fate in layers.items():
+        table.add_row(layer, fate)
     return table
 
 
