@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasrnn.export.writers._lowering import lower_markers
 from kerasrnn.export.writers._markers import DOMAIN, Marker, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._nodes import every_node
 from kerasrnn.export.writers._quantisation import quantize as quantize_weights
 from kerasrnn.export.writers._recurrence import Recurrence
 from kerasrnn.export.writers._tf2onnx import convert_function
@@ -55,14 +56,22 @@ def convert(
     _let_reshapes_be_empty(proto.graph)
     if quantize:
         quantize_weights(proto, quantize)
-    try:
-        onnx.checker.check_model(proto)
-    except onnx.checker.ValidationError as error:
+    if lost := [node for node in every_node(proto.graph) if not node.domain and not onnx.defs.has(node.op_type)]:
         raise ValueError(
-            f"{model.name}: holds an operation that has no ONNX form, so it cannot be exported; nothing was written. "
-            f"Use another layer or activation there, or format='tf_saved_model'.\n{error}"
-        ) from error
+            f"{_layer_of(lost[0], model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be exported; "
+            "nothing was written. Use another layer or activation there, or format='tf_saved_model'"
+        )
+    onnx.checker.check_model(proto)
     return proto
+
+
+def _layer_of(node: onnx.NodeProto, model: keras.Model) -> str:
+    """The name of the innermost layer that a node comes from; the model's where none is known."""
+    scopes = [scope for name in (node.name, *node.output) for scope in name.split("/")]
+    layers = {layer.name for layer in model._flatten_layers()}
+    # TensorFlow numbers a scope that it meets again: dense_1 may be the layer dense.
+    known = [name for scope in scopes for name in (scope, scope.rstrip("0123456789").removesuffix("_")) if name in layers]
+    return known[-1] if known else model.name
 
 
 def _fates(model: keras.Model, markers: dict[str, Marker], quantize: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from kerasrnn.export.writers._patched import patched
 from kerasrnn.export.writers._recurrence import Recurrence, recurrence_of
 
 DOMAIN = "kerasrnn"
+_MARKER = "kerasrnn_recurrence_"
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def _mark(
         specs = [tf.TensorSpec((None, state.shape[-1])) for state in flat]
         size = tf.function(lambda x, *s: one_step(x, list(s))[0], [spec, *specs]).get_concrete_function().outputs[0].shape[-1]
         what = CellStep(one_step, sequences.shape[-1], tuple(state.shape[-1] for state in flat), size)
-    name = f"recurrence_{len(markers)}"
+    name = f"{_MARKER}{len(markers)}"
     markers[name] = marked(what)
     extra = int(recurrence is None)
     outputs, *rest = tf.numpy_function(
@@ -157,7 +158,9 @@ def _step(cell: Any, states: Any, zoneout: float) -> Callable[[Any, list[Any]], 
 
 
 def marker_handler(ctx: Any, node: Any, name: str, args: Any) -> None:
-    """tf2onnx's handler of the markers' op: keeps it, under a domain of our own."""
+    """tf2onnx's handler of the markers' op: keeps it, under a domain of our own; a Python function of the model's stays."""
+    if not node.name.split("/")[-1].startswith(_MARKER):
+        return
     node.type, node.domain = "Recurrence", DOMAIN
     for attribute in list(node.attr):
         del node.attr[attribute]

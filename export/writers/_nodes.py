@@ -1,10 +1,25 @@
 """ONNX nodes by hand: a list that grows, and names that nothing else has."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
+
+
+def every_graph(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and all graphs within: inner ones first."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from every_graph(attribute.g)
+    yield graph
+
+
+def every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of all graphs within."""
+    return (node for inner in every_graph(graph) for node in inner.node)
 
 
 class Nodes:

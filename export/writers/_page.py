@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-_SLOW = ("Loop",)
+from kerasrnn.export.writers._nodes import every_node
+
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;margin:1rem 0}th,td{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd}"
@@ -31,7 +32,7 @@ def page(
         samples: inputs of forward.
     """
     model = manifest["model"]
-    operations = {name: _operations(onnx.load(folder / f"{name}.onnx", load_external_data=False).graph) for name in manifest["signatures"]}
+    operations = {name: Counter(node.op_type for node in every_node(onnx.load(folder / f"{name}.onnx").graph)) for name in manifest["signatures"]}
     sizes = {name: (folder / f"{name}.onnx").stat().st_size for name in operations}
     kind = f" in {manifest['quantize']}" if manifest["quantize"] else ""
     parts = [
@@ -78,16 +79,6 @@ def _in_pieces(manifest: dict[str, Any]) -> str:
     if manifest["no_step"]:
         return f"It cannot run in pieces, for {manifest['no_step']}."
     return f"step.onnx runs it in pieces of any length, with the states {', '.join(s['name'] for s in manifest['states'])}."
-
-
-def _operations(graph: onnx.GraphProto) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for node in graph.node:
-        found[node.op_type] += 1
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                found += _operations(attribute.g)
-    return found
 
 
 def _most(found: Counter[str]) -> str:

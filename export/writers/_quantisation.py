@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from kerasrnn.export.writers._nodes import every_graph
+
 KINDS = ("int8", "float16")
 _SMALL = 1024  # numbers; a smaller weight stays as it is
 _MICROSOFT = "com.microsoft"
@@ -27,7 +29,7 @@ def quantize(model: onnx.ModelProto, kind: str) -> None:
     weights = {weight.name: weight for weight in model.graph.initializer}
     made: dict[str, onnx.TensorProto] = {}
     if kind == "int8":
-        for graph in _graphs(model.graph):
+        for graph in every_graph(model.graph):
             _rewrite(graph, lambda node: _in_8_bits(node, weights, made))
         if not any(o.domain == _MICROSOFT for o in model.opset_import):
             model.opset_import.append(helper.make_opsetid(_MICROSOFT, 1))
@@ -108,15 +110,7 @@ def _in_8_bits(
     return [node]
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
-    yield graph
-
-
 def _reads(graph: onnx.GraphProto) -> Iterator[str]:
-    for inner in _graphs(graph):
+    for inner in every_graph(graph):
         yield from (name for node in inner.node for name in node.input)
         yield from (value.name for value in inner.output)

@@ -126,6 +126,29 @@ def test_names_and_types_that_cannot_be_exported_are_refused(model, message, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_python_code_within_a_model_is_refused_by_the_layer_s_name(tmp_path):
+    def python(x):
+        return tf.ensure_shape(tf.numpy_function(np.sort, [x], tf.float32, stateful=False), x.shape)
+
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, layers.LSTM(2)(layers.Lambda(python, name="sorted", output_shape=(None, 3))(x)))
+    with pytest.raises(ValueError, match="sorted: its operation PyFuncStateless has no ONNX form"):
+        export_onnx(model, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_of_another_shape_is_refused_by_name(tmp_path):
+    session = runtime.load(export_onnx(ZOO["GRU masked"].build(), tmp_path / "out"))
+    x = np.zeros((2, 3, 4), "float32")
+    _, states = session.feed(x=x)
+    with pytest.raises(ValueError, match=r"state_0_h: expected shape \(None, 5\).*received \(2, 4\)"):
+        session.feed({**states, "state_0_h": np.zeros((2, 4), "float32")}, x=x)
+    with pytest.raises(ValueError, match="expected one batch size for all inputs"):
+        session.feed(states, x=x[:1])
+    with pytest.raises(ValueError, match="state_0_h: expected finite numbers"):
+        session.feed({**states, "state_0_h": np.full((2, 5), np.nan, "float32")}, x=x)
+
+
 def test_a_layer_that_gives_states_names_each_output():
     model = ZOO["LSTM return_sequences return_state"].build()
     name = model.layers[-1].name
