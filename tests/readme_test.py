@@ -1,11 +1,15 @@
-"""The README's code runs as it stands, on the first pages of the novel."""
+"""The code of the README, on the first pages of the novel, and of docs/export.md runs as it stands."""
 
 import re
 from pathlib import Path
 
 import kerasrnn
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+
+
+def blocks_of(page):
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
@@ -13,7 +17,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     text = kerasrnn.data.load_corpus("moby_dick").train[:12_000]
     corpus = kerasrnn.data.Corpus.from_texts(text, splits=(0.8, 0.2, 0.0))
     monkeypatch.setattr(kerasrnn.data, "load_corpus", lambda name: corpus)
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    blocks = blocks_of("README.md")
     assert len(blocks) == 4
     names: dict = {}
     exec(blocks[0], names)
@@ -27,3 +31,12 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     exec(blocks[3], names)
     assert names["layer"](kerasrnn._backend.tf.zeros((2, 3, 4))).shape == (2, 3, 32)
     assert Path("moby/serving/1/saved_model.pb").exists()
+
+
+def test_the_code_of_the_page_on_export_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in blocks_of("docs/export.md"):
+        exec(block, names)
+    assert names["states"].keys() == {"state_0_h", "state_0_output"}
+    assert (tmp_path / "tagger-int8/step.onnx").exists()
