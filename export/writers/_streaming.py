@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kerasrnn.export.writers._patched import patched
+from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 
 _LOOKS_AROUND = (
@@ -17,6 +19,8 @@ _LOOKS_AROUND = (
     "MaxPooling1D", "Flatten", "Permute", "Reshape", "RepeatVector", "UpSampling1D", "ZeroPadding1D", "Cropping1D",
     "GroupNormalization",
 )  # fmt: skip
+_AT_ONE_STEP = ("InputLayer", "Embedding", "ReversibleEmbedding", "Dense", "Dropout", "Masking", "TimeDistributed", "Activation", "ReLU")
+_STEPS, _CUT = 9, 4  # of the sequence that is tried whole and in pieces
 
 
 @dataclass
@@ -77,7 +81,33 @@ def streaming_signature(model: keras.Model, forward: Signature) -> Signature | s
         return {**outputs, **{f"next_{name}": new_states[name] for name in names}}
 
     specs = [tf.TensorSpec((None, size), tf.float32, name=name) for name, size in zip(names, sizes)]
-    return Signature(step, [*forward.inputs, *specs], [*forward.outputs, *(f"next_{name}" for name in names)])
+    signature = Signature(step, [*forward.inputs, *specs], [*forward.outputs, *(f"next_{name}" for name in names)])
+    if not _same_in_pieces(model, forward, signature):
+        others = ", ".join(layer.name for layer in model._flatten_layers(include_self=False) if _may_look_around(layer))
+        return f"in pieces it computes something else: a layer looks at other steps than its own, perhaps one of {others}"
+    return signature
+
+
+def _same_in_pieces(model: keras.Model, forward: Signature, step: Signature) -> bool:
+    """Whether the model itself gives the same on a sequence and on two pieces of it: what no list of layers can tell."""
+    samples = {name: value[:2, :_STEPS] for name, value in samples_for(model, forward, None).items()}
+    names = [spec.name for spec in step.inputs[len(samples) :]]
+    whole, traced = forward.traced()(*map(tf.constant, samples.values())), step.traced()
+    states: list[Any] = [tf.zeros((2, spec.shape[-1])) for spec in step.inputs[len(samples) :]]
+    pieces = []
+    for part in (slice(0, _CUT), slice(_CUT, _STEPS)):
+        pieces.append(traced(*(tf.constant(value[:, part]) for value in samples.values()), *states))
+        states = [pieces[-1][f"next_{name}"] for name in names]
+    for name, value in whole.items():
+        over_time = len(value.shape) > 2 and value.shape[1] == _STEPS
+        joined = tf.concat([piece[name] for piece in pieces], axis=1) if over_time else pieces[-1][name]
+        if joined.shape != value.shape or not np.allclose(joined, value, rtol=1e-3, atol=1e-4 * max(1.0, np.abs(value).max())):
+            return False
+    return True
+
+
+def _may_look_around(layer: Any) -> bool:
+    return type(layer).__name__ not in _AT_ONE_STEP and not hasattr(layer, "state_size")
 
 
 def _static_obstacle(model: keras.Model, forward: Signature) -> str | None:

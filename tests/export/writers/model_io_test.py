@@ -76,9 +76,23 @@ def twice():
     return keras.Model(x, layer(layer(x)))
 
 
+@keras.saving.register_keras_serializable("model_io")
+class Centred(layers.Layer):
+    """A layer of somebody's own, of which no list says that it looks at all steps."""
+
+    def call(self, x):
+        return x - keras.ops.mean(x, axis=1, keepdims=True)
+
+
+def centred():
+    x = keras.Input((None, 4), name="x")
+    return keras.Model(x, Centred(name="centred")(layers.GRU(3, return_sequences=True)(x)))
+
+
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
+        (centred, "in pieces it computes something else: .* perhaps one of centred"),
         (ZOO["Bidirectional sum"].build, "reads the sequence from its end"),
         (ZOO["GRU return_sequences go_backwards"].build, "reads the sequence from its end"),
         (ZOO["much around"].build, "a Conv1D, looks at several steps at once"),
@@ -89,7 +103,7 @@ def twice():
         (twice, "again is called 2 times"),
         (lambda: keras.Sequential([keras.Input((None, 2)), layers.Dense(3)]), "it has no recurrent layer"),
     ],
-    ids=["bidirectional", "backwards", "convolution", "given", "static", "nested", "learnt", "twice", "none"],
+    ids=["unknown", "bidirectional", "backwards", "convolution", "given", "static", "nested", "learnt", "twice", "none"],
 )
 def test_what_cannot_run_in_pieces_says_why(build, reason):
     model = build()
