@@ -18,7 +18,7 @@ from kerasrnn.cells import GRUCell, LSTMCell
 from kerasrnn.export.writers import _markers, _proof, _verification
 from kerasrnn.export.writers._recurrence import recurrence_of
 from kerasrnn.layers import RNN
-from kerasrnn.models import LanguageModel
+from kerasrnn.models import FeedForwardLanguageModel, LanguageModel
 from kerasrnn.tokenizers import CharTokenizer
 
 BLOCKED = "import sys\nfor name in ('tensorflow', 'keras', 'kerasrnn', 'onnx'): sys.modules[name] = None\n"
@@ -207,6 +207,13 @@ def test_a_tokenizer_without_onnx_form_leaves_token_ids(tmp_path, monkeypatch):
     folder = model.export(tmp_path / "out", format="onnx")
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "forward.onnx", "manifest.json", "step.onnx"]
     assert kerasrnn.export.verify(folder, model)["one_step"] <= 1e-5
+
+
+def test_a_feed_forward_language_model_leaves_all_four(tmp_path):
+    model = FeedForwardLanguageModel(3, 8, tokenizer=CharTokenizer(["\ufffd", "\n", "a", "b", " "]), embedding=4)
+    session = kerasrnn.export.runtime.load(model.export(tmp_path / "out", format="onnx"))
+    assert set(session.manifest["signatures"]) == {"forward", "step", "generate", "score"}
+    assert session.generate("ab", 20, seed=3) == model.generate("ab", 20, seed=3)
 
 
 def test_a_sequential_model_has_an_output_too(tmp_path):
