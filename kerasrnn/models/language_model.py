@@ -267,23 +267,6 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
-        """As `keras.Model.export`, by `kerasrnn.export.export_onnx` or `export_saved_model`, which take the **kwargs.
-
-        Args:
-            filepath: with "onnx", the artefact's folder; with "tf_saved_model", that of TensorFlow Serving's versions.
-            format: "tf_saved_model" or "onnx".
-            verbose: whether to print the table of differences.
-
-        Returns:
-            The path of the folder written.
-        """
-        from kerasrnn import export
-        writers = {"onnx": export.export_onnx, "tf_saved_model": export.export_saved_model}
-        if format not in writers:
-            raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")
-        return writers[format](self, filepath, verbose=bool(verbose), **kwargs)
-
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

@@ -1,4 +1,4 @@
-"""Text in and out of a model: `generate`, `score`, `choose`, and the graphs behind them."""
+"""Text in and out of a model: `generate`, `score`, `choose`, the graphs behind them, and its export with these."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -156,3 +156,21 @@ class TextMethods:
         if "_text_decoder" not in self.__dict__:
             self.__dict__["_text_decoder"] = Decoder(self)  # past Keras's tracking: it is no part of the model
         return self.__dict__["_text_decoder"]
+
+    def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
+        """As `keras.Model.export`, by `kerasrnn.export.export_onnx` or `export_saved_model`, which take the **kwargs.
+
+        Args:
+            filepath: with "onnx", the artefact's folder; with "tf_saved_model", that of TensorFlow Serving's versions.
+            format: "tf_saved_model" or "onnx".
+            verbose: whether to print the table of differences.
+
+        Returns:
+            The path of the folder written.
+        """
+        from kerasrnn import export
+
+        writers = {"onnx": export.export_onnx, "tf_saved_model": export.export_saved_model}
+        if format not in writers:
+            raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")
+        return writers[format](self, filepath, verbose=bool(verbose), **kwargs)
