@@ -4,10 +4,10 @@
     python benchmarks/export.py --quick          # small sizes, in a minute
     python benchmarks/export.py --json export.json
 
-First each layer by itself, on sequences of random numbers: our ONNX against the one that Keras writes through tf2onnx. Then a
-language model's forward pass on a batch, and the time to export and verify it. The runs are interleaved, so that a drifting
-machine slows all alike; a figure is the median of its runs, a ratio the peer's time over ours. PyTorch takes part where it is
-installed: pip install -e '.[torch]'. (How fast generate.onnx writes, in 8 bits too: benchmarks/inference.py.)
+First each layer by itself, on sequences of random numbers: our ONNX against the one that Keras writes through tf2onnx. Then
+a language model's forward pass on a batch, and the time to export and verify it. The runs are interleaved, so that a
+drifting machine slows all alike; a figure is the median of its runs, a ratio the peer's time over ours. PyTorch takes part where
+it is installed: pip install -e '.[torch]'. (How fast generate.onnx writes, in 8 bits too: benchmarks/inference.py.)
 """
 
 import argparse
@@ -67,7 +67,9 @@ def layer_runs(layer: Any, masked: bool, batch: int, steps: int, folder: Path, t
     return {"ours": lambda: ours.run(None, {"x": values}), "tf2onnx": lambda: theirs.run(None, {name: values})}
 
 
-def forward_runs(units: int, vocabulary: int, batch: int, steps: int, folder: Path, threads: int) -> tuple[dict[str, Any], Any]:
+def forward_runs(
+    units: int, vocabulary: int, batch: int, steps: int, folder: Path, threads: int
+) -> tuple[dict[str, Any], Any]:
     import keras
     import numpy as np
 
@@ -137,7 +139,8 @@ def main() -> None:
     results["export"] = {"parameters": parameters, "seconds": seconds}
 
     console = Console(highlight=False)
-    table = Table("layer", box=None, title=f"{units} units, batch 1, {steps} steps, {arguments.threads} threads", pad_edge=False)
+    title = f"{units} units, batch 1, {steps} steps, {arguments.threads} threads"
+    table = Table("layer", box=None, title=title, pad_edge=False)
     for column in ("ours, ms", "tf2onnx, ms", "tf2onnx ÷ ours"):
         table.add_column(column, justify="right")
     for title, figures in results["layers"].items():

@@ -8,8 +8,8 @@
 
 Each trains as `kerasrnn train` does, into the folder `runs/TASK`, and goes on there when it was broken off. The model of the
 epoch that was best on the validation split is then judged by `evaluate_text`: as it is; and if asked for, adapting itself to
-the text as it reads, where every token is predicted before anything is learnt from it (dynamic evaluation for characters, the
-continuous cache for words, with the settings they have by default: neither was tuned).
+the text as it reads, where every token is predicted before anything is learnt from it (dynamic evaluation for characters,
+the continuous cache for words, with the settings they have by default: neither was tuned).
 """
 
 import argparse

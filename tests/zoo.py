@@ -1,4 +1,4 @@
-"""Models to convert: all recurrences, their options, masks, and what may stand around them; with the nodes they must become."""
+"""Models to convert: all recurrences, options, masks, and what may stand around; with the nodes they must become."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -35,7 +35,8 @@ class NestedCell(layers.Layer):
         self.output_size = 2 * units + 1
 
     def build(self, input_shape: Any) -> None:
-        shapes = {"a": (input_shape[-1], self.units), "b": (input_shape[-1], self.units + 1), "r": (self.units, self.units + 1)}
+        features, units = input_shape[-1], self.units
+        shapes = {"a": (features, units), "b": (features, units + 1), "r": (units, units + 1)}
         self.kernels = {name: self.add_weight(shape=shape, name=name) for name, shape in shapes.items()}
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
@@ -118,8 +119,8 @@ ZOO: dict[str, Exhibit] = {
     "regularised": Exhibit(regularised, {"LSTM": 1, "Scan": 1}),
     "language model": Exhibit(tokens(lambda: layers.LSTM(5, return_sequences=True), lambda: layers.Dense(7)), {"LSTM": 1}),
     "padded classifier": Exhibit(
-        tokens(lambda: layers.Bidirectional(layers.LSTM(5)), lambda: layers.Dense(3, "softmax"), mask_zero=True), {"LSTM": 2},
-        fast=True,
+        tokens(lambda: layers.Bidirectional(layers.LSTM(5)), lambda: layers.Dense(3, "softmax"), mask_zero=True),
+        {"LSTM": 2}, fast=True,
     ),
 }  # fmt: skip
 for name, node in _NODES.items():

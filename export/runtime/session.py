@@ -75,7 +75,7 @@ class Session:
         return self._run("forward", inputs)
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
-        """Runs the model on the next steps from explicit states: its inputs and every state in, its outputs and next_… out."""
+        """Runs the model on the next steps from explicit states: inputs and every state in, outputs and next_… out."""
         for name in self.state_names:
             if name in inputs and not np.all(np.isfinite(inputs[name])):
                 raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
@@ -102,7 +102,8 @@ class Session:
             outputs, states = session.feed(states, x=second_half)
         """
         if "step" not in self.manifest["signatures"]:
-            raise ValueError(f"{self.folder}: this model cannot run in pieces, for {self.manifest.get('no_step')}. Use forward()")
+            reason = self.manifest.get("no_step")
+            raise ValueError(f"{self.folder}: this model cannot run in pieces, for {reason}. Use forward()")
         rows = len(next(iter(inputs.values()))) if inputs else 0
         outputs = self.step(**inputs, **(self.initial_states(rows) if states is None else states))
         return outputs, {name: outputs.pop(f"next_{name}") for name in self.state_names}

@@ -103,8 +103,9 @@ def cell_scan(
         body=graph,
         num_scan_inputs=len(crossing) + (mask is not None),
     )
-    outputs = nodes("Transpose", last_states.pop(), perm=[1, 0, 2]) if scanned else nodes("Unsqueeze", last, nodes.constant([1]))
-    return outputs, last, last_states
+    if not scanned:
+        return nodes("Unsqueeze", last, nodes.constant([1])), last, last_states
+    return nodes("Transpose", last_states.pop(), perm=[1, 0, 2]), last, last_states
 
 
 def _converted(step: CellStep, opset: int, prefix: str) -> onnx.GraphProto:

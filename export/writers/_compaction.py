@@ -1,10 +1,10 @@
 """Any mask for native nodes, which know lengths alone: the steps that count go to the front, and the outputs back.
 
-A recurrence passes its state by at a masked step, so that it sees the other steps as if they were adjacent. That is as good for
-masks at the left, within and all over a row as for those at its end.
+A recurrence passes its state by at a masked step, so that it sees the other steps as if they were adjacent. That is as good
+for masks at the left, within and all over a row as for those at its end.
 
-onnxruntime stops each row at its length. OpenVINO 2026.4 and onnx's reference evaluator run on, without a word (OpenVINO where
-dimensions are dynamic): so the last h is read from the outputs, and an LSTM's c is held by its own gates after the end.
+onnxruntime stops each row at its length. OpenVINO 2026.4 and onnx's reference evaluator run on, without a word (OpenVINO
+where dimensions are dynamic): so the last h is read from the outputs, and an LSTM's c is held by its own gates after the end.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ def compacted(
         held: whether an LSTM's c is to be held by its gates, for engines that do not know lengths.
 
     Returns:
-        The outputs as Keras has them, of masked steps those of the step before and zeros where there is none; the last states.
+        The outputs as Keras has them, at masked steps those of the step before and zeros where there is none; the last states.
     """
     last_axis, one, zero = nodes.constant([-1]), nodes.constant([1]), nodes.constant(0)
     counts = nodes("CumSum", nodes("Cast", mask, to=_INT64), nodes.constant(1))  # of true steps up to each, (batch, time)

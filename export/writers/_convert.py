@@ -58,8 +58,8 @@ def convert(
         quantize_weights(proto, quantize)
     if lost := [node for node in every_node(proto.graph) if not node.domain and not onnx.defs.has(node.op_type)]:
         raise ValueError(
-            f"{_layer_of(lost[0], model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be exported; "
-            "nothing was written. Use another layer or activation there, or format='tf_saved_model'"
+            f"{_layer_of(lost[0], model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
+            "exported; nothing was written. Use another layer or activation there, or format='tf_saved_model'"
         )
     onnx.checker.check_model(proto)
     return proto

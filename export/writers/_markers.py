@@ -25,8 +25,8 @@ _MARKER = "kerasrnn_recurrence_"
 class Marker:
     """What is to stand in a marker's place.
 
-    Its inputs are sequences (batch, time, features), states, and the mask (batch, time) if there is one; its outputs all outputs,
-    the last one of a `CellStep`, and the last states.
+    Its inputs are sequences (batch, time, features), states, and the mask (batch, time) if there is one; its outputs all
+    outputs, the last one of a `CellStep`, and the last states.
 
     Attributes:
         what: a recurrence that is a native node, or a cell's step.
@@ -56,7 +56,8 @@ def recurrences_as_markers(
     """
     markers: dict[str, Marker] = {}
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.RNN)]
-    with patched(layers, "inner_loop", lambda layer, _: functools.partial(_traced_loop, layer, markers, right_padded, native)):
+    options = (markers, right_padded, native)
+    with patched(layers, "inner_loop", lambda layer, _: functools.partial(_traced_loop, layer, *options)):
         yield markers
 
 
@@ -124,7 +125,8 @@ def _mark(
         # Outside of the graph being traced: only its width is wanted.
         spec = tf.TensorSpec((None, sequences.shape[-1]))
         specs = [tf.TensorSpec((None, state.shape[-1])) for state in flat]
-        size = tf.function(lambda x, *s: one_step(x, list(s))[0], [spec, *specs]).get_concrete_function().outputs[0].shape[-1]
+        traced = tf.function(lambda x, *flat: one_step(x, list(flat))[0], [spec, *specs]).get_concrete_function()
+        size = traced.outputs[0].shape[-1]
         what = CellStep(one_step, sequences.shape[-1], tuple(state.shape[-1] for state in flat), size)
     name = f"{_MARKER}{len(markers)}"
     markers[name] = marked(what)

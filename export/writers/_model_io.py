@@ -18,8 +18,8 @@ from kerasrnn.export.writers._time_distributed import all_steps_at_once
 def forward_signature(model: keras.Model, input_signature: Any = None) -> Signature:
     """A model's call on whole sequences.
 
-    Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of a
-    dictionary or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
+    Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of
+    a dictionary or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
     subclassed model.
 
     Args:
@@ -50,8 +50,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     _check_names(outputs, "output")
     if both := sorted({spec.name for spec in specs}.intersection(outputs)):
         raise ValueError(
-            f"output {both[0]!r}: expected a name that no input has, as ONNX cannot give one name to both; rename the output's "
-            "key or layer, or the input"
+            f"output {both[0]!r}: expected a name that no input has, as ONNX cannot give one name to both; rename the "
+            "output's key or layer, or the input"
         )
     return Signature(forward, specs, outputs)
 
@@ -90,8 +90,8 @@ def _spec(name: str, value: Any) -> tf.TensorSpec:
     dtype = tf.as_dtype(value.dtype)
     if dtype in (tf.float16, tf.bfloat16):
         raise ValueError(
-            f"input {name!r}: expected float32, in which exported models compute, or integers; received {dtype.name}. Build the "
-            "model with keras.Input(dtype='float32')"
+            f"input {name!r}: expected float32, in which exported models compute, or integers; received {dtype.name}. Build "
+            "the model with keras.Input(dtype='float32')"
         )
     shape = [None if isinstance(n, str) else n for n in value.shape]
     return tf.TensorSpec([None, *shape[1:]], dtype, name=name)
@@ -122,8 +122,8 @@ def _check_names(names: list[str], kind: str) -> None:
     for name in names:
         if not name.isidentifier() or not name.isascii():
             raise ValueError(
-                f"{kind} {name!r}: expected a name of letters, digits and underscores, by which programs can bind; rename the "
-                "keras.Input, layer or key"
+                f"{kind} {name!r}: expected a name of letters, digits and underscores, by which programs can bind; rename "
+                "the keras.Input, layer or key"
             )
     if len(set(names)) < len(names):
         raise ValueError(f"{kind}s: expected each name once; received {names}. Rename the keras.Input, layer or key")

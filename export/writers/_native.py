@@ -6,7 +6,9 @@ from kerasrnn.export.writers._nodes import Nodes
 from kerasrnn.export.writers._recurrence import Recurrence
 
 
-def native(nodes: Nodes, recurrence: Recurrence, sequences: str, states: list[str], lengths: str = "") -> tuple[str, list[str]]:
+def native(
+    nodes: Nodes, recurrence: Recurrence, sequences: str, states: list[str], lengths: str = ""
+) -> tuple[str, list[str]]:
     """Adds a native recurrence.
 
     Args:

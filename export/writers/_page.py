@@ -1,4 +1,4 @@
-"""report.html: what became of each layer of an exported model, how large, how fast and how equal it is, for a person to read."""
+"""report.html: what became of each layer of an exported model, and how large, fast and equal it is, for people."""
 
 import html
 import time
@@ -12,9 +12,11 @@ import onnx
 
 from kerasrnn.export.writers._nodes import every_node
 
+_JUDGED = ("signature", "judged", "batch", "steps")
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:1rem 0}th,td{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd}"
+    "table{border-collapse:collapse;margin:1rem 0}"
+    "th,td{text-align:left;padding:.2rem 1rem .2rem 0;border-bottom:1px solid #ddd}"
     "td.number{text-align:right;font-variant-numeric:tabular-nums}.warning{background:#fff3cd;padding:.5rem 1rem}"
 )
 
@@ -32,8 +34,9 @@ def page(
         samples: inputs of forward.
     """
     model = manifest["model"]
-    operations = {name: Counter(node.op_type for node in every_node(onnx.load(folder / f"{name}.onnx").graph)) for name in manifest["signatures"]}
-    sizes = {name: (folder / f"{name}.onnx").stat().st_size for name in operations}
+    files = {name: folder / f"{name}.onnx" for name in manifest["signatures"]}
+    operations = {name: Counter(n.op_type for n in every_node(onnx.load(file).graph)) for name, file in files.items()}
+    sizes = {name: file.stat().st_size for name, file in files.items()}
     kind = f" in {manifest['quantize']}" if manifest["quantize"] else ""
     parts = [
         f"<h1>{_text(model['name'])}</h1>",
@@ -53,14 +56,17 @@ def page(
         ),
         "<h2>Equal to Keras</h2>",
         _table(
-            ("signature", "judged", "batch", "steps", "error", "limit", ""),
+            (*_JUDGED, "error", "limit", ""),
             (
-                (c["signature"], c["judged"], c["batch"], c["steps"], f"{c['error']:.1e}", f"{c['limit']:.0e}", c["note"] or "ok")
+                (*(c[name] for name in _JUDGED), f"{c['error']:.1e}", f"{c['limit']:.0e}", c["note"] or "ok")
                 for c in manifest["parity"]["checks"]
             ),
         ),
         "<h2>Speed of forward on the machine that exported it</h2>",
-        _table(("batch", "steps", "Keras, ms", "ONNX Runtime, ms", "Keras ÷ ONNX Runtime"), _speeds(keras_function, onnx_function, samples)),
+        _table(
+            ("batch", "steps", "Keras, ms", "ONNX Runtime, ms", "Keras ÷ ONNX Runtime"),
+            _speeds(keras_function, onnx_function, samples),
+        ),
     ]  # fmt: skip
     title = f"<title>{_text(model['name'])}</title><style>{_STYLE}</style>"
     return f"<!doctype html>\n<html lang='en'><meta charset='utf-8'>{title}\n" + "\n".join(parts) + "\n</html>\n"
@@ -71,7 +77,7 @@ def warnings_of(manifest: dict[str, Any], operations: dict[str, Counter[str]]) -
     found = [f"{layer}: {fate}." for layer, fate in manifest["layers"].items() if "general path" in fate]
     loops = operations["forward"]["Loop"]
     if loops and not found:
-        found.append(f"forward.onnx has {loops} Loop nodes, each slow: an operation of the model repeats itself in TensorFlow's way.")
+        found.append(f"forward.onnx has {loops} Loop nodes, each slow: an operation repeats itself in TensorFlow's way.")
     return found
 
 

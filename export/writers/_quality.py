@@ -19,9 +19,9 @@ def verify_quality(
 ) -> list[Check]:  # fmt: skip
     """Compares a quantised model with Keras's.
 
-    A language model's loss is that of its perplexity, exp(Δ) − 1, where Δ is by how much more nats a token the quantised model
-    predicts the samples if they are text, and its mean Kullback–Leibler divergence from Keras's model if they are random.
-    That of another model is the largest error of an output, as its root mean square over the output's standard deviation.
+    A language model's loss is that of its perplexity, exp(Δ) − 1. Where the samples are text, Δ is by how many more nats a
+    token the quantised model predicts it; where they are random, its mean Kullback–Leibler divergence from Keras's model.
+    The loss of another model is the largest error of an output, as its root mean square over the output's standard deviation.
 
     Args:
         reference: Keras's functions by signature.
@@ -50,7 +50,8 @@ def verify_quality(
         inputs = {**samples, **{name: np.zeros((rows, width), np.float32) for name, width in states}}
         expected, received = reference["step"](inputs), candidate["step"](inputs)
         check_outputs(expected, received)
-        checks.append(Check("step", "rms error", rows, steps, max(_error(expected[n], received[n]) for n in expected), _GROSS))
+        error = max(_error(expected[name], received[name]) for name in expected)
+        checks.append(Check("step", "rms error", rows, steps, error, _GROSS))
     if "generate" in candidate:
         inputs = request(["", ""], [{"temperature": 0.0}, {"temperature": 0.7}], 50)
         check_outputs(reference["generate"](inputs), candidate["generate"](inputs))

@@ -19,7 +19,9 @@ _LOOKS_AROUND = (
     "MaxPooling1D", "Flatten", "Permute", "Reshape", "RepeatVector", "UpSampling1D", "ZeroPadding1D", "Cropping1D",
     "GroupNormalization",
 )  # fmt: skip
-_AT_ONE_STEP = ("InputLayer", "Embedding", "ReversibleEmbedding", "Dense", "Dropout", "Masking", "TimeDistributed", "Activation", "ReLU")
+_AT_ONE_STEP = (
+    "InputLayer", "Embedding", "ReversibleEmbedding", "Dense", "Dropout", "Masking", "TimeDistributed", "Activation", "ReLU",
+)  # fmt: skip
 _STEPS, _CUT = 9, 4  # of the sequence that is tried whole and in pieces
 
 
@@ -101,7 +103,8 @@ def _same_in_pieces(model: keras.Model, forward: Signature, step: Signature) -> 
     for name, value in whole.items():
         over_time = len(value.shape) > 2 and value.shape[1] == _STEPS
         joined = tf.concat([piece[name] for piece in pieces], axis=1) if over_time else pieces[-1][name]
-        if joined.shape != value.shape or not np.allclose(joined, value, rtol=1e-3, atol=1e-4 * max(1.0, np.abs(value).max())):
+        limit = 1e-4 * max(1.0, np.abs(value).max())
+        if joined.shape != value.shape or not np.allclose(joined, value, rtol=1e-3, atol=limit):
             return False
     return True
 

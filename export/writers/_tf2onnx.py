@@ -66,7 +66,8 @@ def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:
 
 def _expm1(ctx: Any, node: Any, name: str, args: Any) -> None:
     # eˣ − 1 = 2 · e^(x/2) · sinh(x/2), which near 0 loses no digits.
-    half, two = (ctx.make_const(f"{name}/{title}", np.array(v, np.float32)).output[0] for title, v in (("half", 0.5), ("two", 2)))
+    numbers = {"half": 0.5, "two": 2.0}
+    half, two = (ctx.make_const(f"{name}/{k}", np.array(v, np.float32)).output[0] for k, v in numbers.items())
     x = ctx.make_node("Mul", [node.input[0], half]).output[0]
     product = ctx.make_node("Mul", [ctx.make_node(op, [x]).output[0] for op in ("Exp", "Sinh")]).output[0]
     _replace(ctx, node, ctx.make_node("Mul", [product, two]))

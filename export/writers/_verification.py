@@ -103,7 +103,8 @@ def check_all(checks: list[Check]) -> list[Check]:
         console = Console(width=100)
         with console.capture() as text:
             console.print(parity_table([asdict(check) for check in checks]))
-        raise ParityError(f"the exported model does not compute what the Keras model does; nothing was written.\n{text.get()}")
+        message = "the exported model does not compute what the Keras model does; nothing was written."
+        raise ParityError(f"{message}\n{text.get()}")
     return checks
 
 
@@ -179,8 +180,9 @@ def verify_interface(expected: dict[str, Any], received: dict[str, Any]) -> None
 
 
 def _verify_step(
-    reference: dict[str, Function], candidate: dict[str, Function], whole: dict[str, np.ndarray], states: list[tuple[str, int]]
-) -> list[Check]:
+    reference: dict[str, Function], candidate: dict[str, Function], whole: dict[str, np.ndarray],
+    states: list[tuple[str, int]],
+) -> list[Check]:  # fmt: skip
     batch, steps = next(iter(whole.values())).shape[:2]
     zeros = {state: np.zeros((batch, width), np.float32) for state, width in states}
     shared, own = zeros, zeros
@@ -193,7 +195,8 @@ def _verify_step(
         shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (expected, pieces[-1]))
     in_one_call = _error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
     expected = reference["forward"](whole)
-    free_error = _error(expected, {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()})
+    joined = {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
+    free_error = _error(expected, joined)
     return [
         Check("step", "one step", batch, steps, one_step, ONE_STEP_LIMIT),
         Check("step", "running freely", batch, steps, _largest(in_one_call, free_error), FREE_LIMIT),

@@ -30,11 +30,13 @@ def export_onnx(
 ) -> Path:  # fmt: skip
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
-    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says
-    what prevents it, if there is none); for a language model with a tokenizer `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has an ONNX form (a
-    SubwordTokenizer and a CharTokenizer's normalization have none: `token_ids_only` in the manifest says why, and the
-    runtime still reads and writes text); `manifest.json` with names, checksums and parity figures; and a README with
-    programs for this very model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
+    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says what
+    prevents it, if there is none); for a language model with a tokenizer `generate.onnx` and `score.onnx`, strings in and
+    strings or figures out, where the tokenizer has an ONNX form (a SubwordTokenizer and a CharTokenizer's normalization
+    have none: `token_ids_only` in the manifest says why, and the runtime still reads and writes text); `manifest.json` with
+    names, checksums, what became of each recurrent layer, and parity figures; and a README with programs for this very
+    model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without
+    TensorFlow, and so does any onnxruntime.
 
     Args:
         model: a built model.
@@ -42,9 +44,9 @@ def export_onnx(
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
             inputs (at least 3 rows); seeded random inputs by default.
         verbose: whether to print the table of differences.
-        input_signature: what a subclassed model takes, as in `keras.Model.export`: a list with a structure for each argument of
-            `call`, or the structure of the only one, of `keras.InputSpec`, `keras.Input` or arrays. Dimensions of None are of
-            any size; the batch always is.
+        input_signature: what a subclassed model takes, as in `keras.Model.export`: a list with a structure for each argument
+            of `call`, or the structure of the only one, of `keras.InputSpec`, `keras.Input` or arrays. Dimensions of None
+            are of any size; the batch always is.
         quantize: "int8" for weights of 8 bits with a scale a column, and products computed in 8 bits: a quarter of the size,
             and faster. (What the weights are multiplied with is quantised as it comes, with one scale for all rows: a row's
             numbers depend a little on the other rows of its batch.) "float16" for weights stored in 16 bits and computed
@@ -114,7 +116,9 @@ def _why_not_text(tokenizer: Any) -> str | None:
     return None
 
 
-def _graph(model: keras.Model, name: str, signature: Signature, quantize: str | None, fates: dict[str, str]) -> onnx.ModelProto:
+def _graph(
+    model: keras.Model, name: str, signature: Signature, quantize: str | None, fates: dict[str, str]
+) -> onnx.ModelProto:
     if name in ("generate", "score"):
         with warnings.catch_warnings():
             # spox, of the number of axes of what comes out of a loop: the graph states it there.

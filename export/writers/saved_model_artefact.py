@@ -18,14 +18,14 @@ _WARM_UP_ROWS = 4
 
 
 def export_saved_model(
-    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, keep: int | None = None, name: str | None = None,
-    input_signature: Any = None,
+    model: keras.Model, path: Any, samples: Any = None, verbose: bool = False, keep: int | None = None,
+    name: str | None = None, input_signature: Any = None,
 ) -> Path:  # fmt: skip
     """Writes the next version of a model for TensorFlow Serving; it appears only once it computes what the model does.
 
     The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
-    causal model step with explicit states, for a language model with a tokenizer generate and score, strings in and strings or
-    figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
+    causal model step with explicit states, for a language model with a tokenizer generate and score, strings in and
+    strings or figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
     with names, checksums and parity figures. Plain TensorFlow loads it, without Keras; a server needs tensorflow_text's
     operations, too, as TensorFlow Serving has them, for a SubwordTokenizer and for a CharTokenizer's normalization. Beside
     the version folders lie `models.config` and `batching_parameters.txt` for the server, which later exports leave as they

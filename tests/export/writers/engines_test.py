@@ -1,10 +1,10 @@
 """The zoo in other engines than onnxruntime: onnx's reference evaluator and OpenVINO give the same numbers.
 
-What each lacks: neither has com.microsoft's 8-bit nodes nor strings, so that quantised models and generate.onnx and score.onnx are
-onnxruntime's; neither minds `sequence_lens` where dimensions are dynamic, which is why masks do without (`_compaction.py`).
+What each lacks: neither has com.microsoft's 8-bit nodes nor strings, so that quantised models, generate.onnx and score.onnx
+are onnxruntime's; neither minds `sequence_lens` where dimensions are dynamic, which is why masks do without (`_compaction.py`).
 Neither minds the parameters of a native node's activations, as hard_sigmoid's 1/6, nor OpenVINO peepholes, nor the reference
-any activation but the default ones. OpenVINO 2026.4 computes a Conv1D wrongly the first time that it sees a shape, and rightly
-when the same call is repeated. All without a word, so look for it.
+any activation but the default ones. OpenVINO 2026.4 computes a Conv1D wrongly the first time that it sees a shape, and
+rightly when the same call is repeated. All without a word, so look for it.
 """
 
 import numpy as np
@@ -38,7 +38,8 @@ def cases():
     for name, exhibit in ZOO.items():
         for engine in (by_reference, by_openvino):
             reason = lacking(name, engine)
-            marks = [*[pytest.mark.slow] * (not exhibit.fast), *[pytest.mark.xfail(reason=reason, strict=True)] * bool(reason)]
+            marks = [] if exhibit.fast else [pytest.mark.slow]
+            marks += [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             if not exhibit.loops:
                 yield pytest.param(name, engine, marks=marks, id=f"{name} {engine.__name__}")
 

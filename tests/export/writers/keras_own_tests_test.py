@@ -1,4 +1,4 @@
-"""Keras's own tests of its ONNX export, with our exporter in its place; that of bidirectional LSTMs too, which Keras skips."""
+"""Keras's own tests of its ONNX export, with our exporter in its place; that of bidirectional LSTMs, too."""
 
 import re
 import subprocess

@@ -15,7 +15,8 @@ def exported(tmp_path_factory):
     h = keras.layers.ConvLSTM2D(2, 3, name="a>b", return_sequences=True)(x)
     h = keras.layers.TimeDistributed(keras.layers.Flatten())(h)
     model = keras.Model(x, keras.layers.Bidirectional(keras.layers.GRU(3), name="both")(h))
-    return export_onnx(model, tmp_path_factory.mktemp("page") / "out", samples=keras.random.normal((3, 5, 4, 6, 2)), report="html")
+    samples = keras.random.normal((3, 5, 4, 6, 2))
+    return export_onnx(model, tmp_path_factory.mktemp("page") / "out", samples=samples, report="html")
 
 
 def test_the_page_tells_what_became_of_each_layer_and_warns(exported):
