@@ -235,7 +235,16 @@ class Session:
                 options.intra_op_num_threads = self._num_threads
                 options.log_severity_level = 4  # errors come as exceptions
                 graph = read_file(self.folder, self.manifest, f"{signature}.onnx")
-                self._sessions[signature] = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+                # From bytes: onnxruntime then refuses weights in other files, wherever these are.
+                try:
+                    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+                except Exception as error:  # onnxruntime's errors have no class of their own
+                    reason = str(error).strip().splitlines()[0]
+                    raise ArtefactError(
+                        f"{self.folder / signature}.onnx: expected a graph that onnxruntime {onnxruntime.__version__} loads, with "
+                        f"all its weights in it, as an export is; {reason}. Export it again, or update onnxruntime"
+                    ) from error
+                self._sessions[signature] = session
             return self._sessions[signature]
 
     def _run(self, signature: str, inputs: dict[str, Any], deadline: Deadline | None = None) -> dict[str, np.ndarray]:

@@ -1,12 +1,14 @@
 """What any Keras model takes and gives, and how it runs in pieces."""
 
 import numpy as np
+import onnx
 import pytest
 from zoo import ZOO
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.cells import GRUCell, LSTMCell
-from kerasrnn.export import export_onnx, export_saved_model, runtime
+from kerasrnn.export import ArtefactError, export_onnx, export_saved_model, read_manifest, runtime
+from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._model_io import forward_signature
 from kerasrnn.export.writers._signatures import signatures_of
 from kerasrnn.export.writers._streaming import streaming_signature
@@ -161,6 +163,33 @@ def test_a_state_of_another_shape_is_refused_by_name(tmp_path):
         session.feed(states, x=x[:1])
     with pytest.raises(ValueError, match="state_0_h: expected finite numbers"):
         session.feed({**states, "state_0_h": np.full((2, 5), np.nan, "float32")}, x=x)
+
+
+@pytest.mark.parametrize("place", ["link", "parent", "absolute", "beside"])
+def test_weights_outside_of_the_file_are_refused(place, tmp_path, monkeypatch):
+    """A folder from somebody who means harm: its checksums are right, and its graph reads another file."""
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(bytes(8))
+    folder = export_onnx(functional(), tmp_path / "parent/out")
+    location = {"link": "link.bin", "parent": "../../secret.bin", "absolute": str(secret), "beside": "beside.bin"}[place]
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value=location)
+    info = onnx.helper.make_tensor_value_info
+    x, y = (info(name, onnx.TensorProto.FLOAT, None) for name in ("x", "score"))
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Add", ["x", "w"], ["score"])], "harm", [x], [y], [weight])
+    opset = [onnx.helper.make_opsetid("", 18)]
+    harm = onnx.helper.make_model(graph, opset_imports=opset, ir_version=9)
+    manifest = read_manifest(folder)
+    (folder / "forward.onnx").write_bytes(harm.SerializeToString())
+    (folder / "manifest.json").unlink()
+    for name in ("files", "format", "version", "sha256"):  # are written anew
+        del manifest[name]
+    write_manifest(folder, manifest)
+    (folder / "link.bin").symlink_to(secret)
+    (folder / "beside.bin").write_bytes(bytes(8))
+    monkeypatch.chdir(folder)
+    with pytest.raises(ArtefactError, match="forward.onnx: expected a graph that onnxruntime .* loads, with all its weights"):
+        runtime.load(folder).forward(x=np.zeros((1, 2, 3), "float32"))
 
 
 def test_a_layer_that_gives_states_names_each_output():
