@@ -191,8 +191,7 @@ def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
         bars = axes.barh([result["rung"] for result in each], values, color=colours)
         axes.bar_label(bars, fmt="%.3g", padding=3)
         axes.invert_yaxis()
-        axes.set_xscale("log" if KINDS[name].of_words else "linear")
-        axes.set_xlim(None if axes.get_xscale() == "linear" else min(values) / 2, max(values) * 1.3)
+        axes.set_xlim(0, max(values) * 1.15)
         axes.set_xlabel(f"{KINDS[name].title}, test split")
     write_whole(path, lambda beside: figure.savefig(beside, dpi=150))
 
