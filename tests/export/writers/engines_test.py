@@ -13,6 +13,8 @@ import pytest
 from zoo import ZOO, batches, converted
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.export.writers._convert import convert
+from kerasrnn.export.writers._signatures import signatures_of
 
 
 def by_reference(proto):
@@ -59,3 +61,21 @@ def test_another_engine_computes_what_keras_does(name, engine):
         for output, value, received in zip(forward.outputs, expected, run(forward.outputs, batch), strict=True):
             assert received.shape == value.shape
             np.testing.assert_allclose(received, value, atol=2e-5 * max(1, np.abs(value).max()), err_msg=output)
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered in exp")
+@pytest.mark.parametrize("engine", [by_reference, by_openvino])
+def test_steps_carry_their_states_in_another_engine(engine):
+    keras.utils.set_random_seed(1)
+    model = ZOO["stack of three masked"].build()
+    forward, step = signatures_of(model).values()
+    run = engine(convert(model, step.function, step.inputs))
+    x = np.random.default_rng(0).standard_normal((3, 9, 4)).astype("float32")
+    x[0, :3], x[1, 4:7], x[2, -2:] = 0, 0, 0  # masked
+    states = {spec.name: np.zeros((3, spec.shape[1]), "float32") for spec in step.inputs[1:]}
+    pieces = []
+    for part in (slice(0, 2), slice(2, 5), slice(5, 9)):
+        values = dict(zip(step.outputs, run(step.outputs, {"x": x[:, part], **states}), strict=True))
+        states = {name: values[f"next_{name}"] for name in states}
+        pieces.append(values[forward.outputs[0]])
+    np.testing.assert_allclose(np.concatenate(pieces, axis=1), model(x)[0], atol=2e-5)
