@@ -73,10 +73,12 @@ def verify(
         ParityError: with the table of all checks.
     """
     checks = []
+    # One step of one row may be near zero in all its numbers: errors are judged by how large these get.
+    scales = {name: _spread(name, value) for name, value in reference["forward"](samples).items()}
     if "step" not in reference:
         for batch in BATCHES:
             inputs = {name: value[:batch] for name, value in samples.items()}
-            error = _error(reference["forward"](inputs), candidate["forward"](inputs))
+            error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
             checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
     else:
         most = min(value.shape[1] for value in samples.values())
@@ -84,7 +86,7 @@ def verify(
         for batch in BATCHES:
             for steps in lengths:
                 inputs = {name: value[:batch, :steps] for name, value in samples.items()}
-                error = _error(reference["forward"](inputs), candidate["forward"](inputs))
+                error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
                 judged, limit = ("one step", ONE_STEP_LIMIT) if steps == 1 else ("running freely", FREE_LIMIT)
                 checks.append(Check("forward", judged, batch, steps, error, limit))
             rows = {name: value[:batch, : lengths[-1]] for name, value in samples.items()}
@@ -186,13 +188,16 @@ def _verify_step(
     batch, steps = next(iter(whole.values())).shape[:2]
     zeros = {state: np.zeros((batch, width), np.float32) for state, width in states}
     shared, own = zeros, zeros
-    one_step, pieces = 0.0, []
+    pairs, pieces = [], []
     for t in range(steps):
         inputs = {name: value[:, t : t + 1] for name, value in whole.items()}
-        expected = reference["step"]({**inputs, **shared})
-        one_step = _largest(one_step, _error(expected, candidate["step"]({**inputs, **shared})))
+        pairs.append((reference["step"]({**inputs, **shared}), candidate["step"]({**inputs, **shared})))
         pieces.append(candidate["step"]({**inputs, **own}))
-        shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (expected, pieces[-1]))
+        shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (pairs[-1][0], pieces[-1]))
+    scales = {name: max(_spread(name, expected[name]) for expected, _ in pairs) for name in pairs[0][0]}
+    one_step = 0.0
+    for expected, received in pairs:
+        one_step = _largest(one_step, _error(expected, received, scales))
     in_one_call = _error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
     expected = reference["forward"](whole)
     joined = {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
@@ -208,16 +213,23 @@ def _joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces, axis=1) if whole.ndim == pieces[-1].ndim and whole.ndim > 2 else pieces[-1]
 
 
-def _error(expected: dict[str, np.ndarray], received: dict[str, np.ndarray]) -> float:
+def _error(
+    expected: dict[str, np.ndarray], received: dict[str, np.ndarray], scales: dict[str, float] | None = None
+) -> float:
+    """The largest difference over the output's spread, or over its scale where that is larger."""
     check_outputs(expected, received)
     worst = 0.0
     for name, value in expected.items():
         if value.size:
-            # The few numbers of a small output or state may be all but equal.
-            few = name.startswith("next_") or value.shape[-1] < 8
-            spread = max(float(np.ptp(value)), float(np.abs(value).max()) if few else 0.0, 1e-6)
-            worst = _largest(worst, float(np.abs(received[name] - value).max()) / spread)
+            scale = max(_spread(name, value), (scales or {}).get(name, 0.0))
+            worst = _largest(worst, float(np.abs(received[name] - value).max()) / scale)
     return worst
+
+
+def _spread(name: str, value: np.ndarray) -> float:
+    # The few numbers of a small output or state may be all but equal.
+    few = name.startswith("next_") or value.shape[-1] < 8
+    return max(float(np.ptp(value)), float(np.abs(value).max()) if few else 0.0, 1e-6) if value.size else 1e-6
 
 
 def check_outputs(expected: dict[str, np.ndarray], received: dict[str, np.ndarray]) -> None:

@@ -142,6 +142,24 @@ def test_names_and_types_that_cannot_be_exported_are_refused(model, message, tmp
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_no_model_and_float64_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="model: expected a keras.Model; received a str"):
+        export_onnx("model.keras", tmp_path / "out")
+    x = keras.Input((None, 3), dtype="float64")
+    model = keras.Model(x, layers.LSTM(2, dtype="float64", name="double")(x))
+    with pytest.raises(ValueError, match="double: expected a layer of float32 or mixed precision.*received float64"):
+        export_onnx(model, tmp_path / "out")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_numbers_that_come_near_zero_are_no_error(seed, tmp_path):
+    keras.utils.set_random_seed(seed)
+    x = keras.Input((None, 1), name="x")
+    model = keras.Model(x, layers.Dense(1, name="score")(layers.SimpleRNN(1, return_sequences=True)(x)))
+    samples = np.sin(np.arange(600, dtype="float32") / 7).reshape(3, 200, 1)  # states cross zero again and again
+    assert (export_onnx(model, tmp_path / "out", samples) / "step.onnx").exists()
+
+
 def test_python_code_within_a_model_is_refused_by_the_layer_s_name(tmp_path):
     def python(x):
         return tf.ensure_shape(tf.numpy_function(np.sort, [x], tf.float32, stateful=False), x.shape)
