@@ -138,7 +138,8 @@ def test_every_combination_of_conditions_decides_as_documented(cell, monkeypatch
         gpu[:] = ["GPU:0"] * c["GPU"]
         names = ["activation", "use_bias", "recurrent_dropout", "dtype"]
         names += ["recurrent_activation"] * (cell is not SimpleRNNCell)
-        layer = RNN(cell(UNITS, **{n: c[n] for n in names}), use_cudnn=c["use_cudnn"], unroll=c["unroll"], **c["option"])
+        options = {**{n: c[n] for n in ("use_cudnn", "unroll", "dtype")}, **c["option"]}
+        layer = RNN(cell(UNITS, **{n: c[n] for n in names}), **options)
         unmet = [n for n, good in CONDITIONS.items() if n not in ("use_cudnn", "GPU") and c[n] != good[0]]
         unmet += ["GPU"] * (not c["GPU"]) + ["use_cudnn"] * (c["use_cudnn"] is False)
         obstacles = cudnn.cudnn_obstacles(layer)
