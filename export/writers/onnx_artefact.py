@@ -117,7 +117,7 @@ def _why_not_text(tokenizer: Any) -> str | None:
 
 
 def _graph(
-    model: keras.Model, name: str, signature: Signature, quantize: str | None, fates: dict[str, str]
+    model: keras.Model, name: str, signature: Signature, quantize: str | None = None, fates: dict[str, str] | None = None
 ) -> onnx.ModelProto:
     if name in ("generate", "score"):
         with warnings.catch_warnings():
