@@ -51,7 +51,7 @@ def cell_scan(
         return_sequences: whether anyone reads all outputs.
 
     Returns:
-        The outputs (batch, time, width), zeros of no steps if nobody reads them; the last output; the last states.
+        The outputs (batch, time, width), the last one alone if nobody reads the others; the last output; the last states.
     """
     body = _converted(step, opset, nodes.prefix)
     nodes.weights.extend(body.initializer)

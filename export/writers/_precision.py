@@ -7,6 +7,7 @@ import keras
 
 _HALF = ("float16", "bfloat16")
 
+
 @contextlib.contextmanager
 def in_float32(model: keras.Model) -> Iterator[None]:
     """While it is open, all layers of the model compute in float32, whatever their dtype policies say.

@@ -101,7 +101,8 @@ def prove(
             candidate.functions[name](inputs)
         expected = keras_functions(signatures)
         if quantize:
-            checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss)
+            of_tokens = about["vocabulary_size"] is not None
+            checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
             checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
     parity = as_json(checks)

@@ -15,7 +15,7 @@ _GROSS = 0.5  # of states, which may drift apart without loss of quality
 
 def verify_quality(
     reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray], text: bool,
-    states: list[tuple[str, int]], max_loss: float | None = None,
+    states: list[tuple[str, int]], max_loss: float | None = None, language_model: bool = True,
 ) -> list[Check]:  # fmt: skip
     """Compares a quantised model with Keras's.
 
@@ -30,6 +30,7 @@ def verify_quality(
         text: whether they are text.
         states: names and widths of the states of step.
         max_loss: the limit; None for `MAX_LOSS` or `MAX_ERROR`.
+        language_model: whether forward takes token ids and gives the logits of the next ones.
 
     Raises:
         ParityError: the loss is above the limit, or a signature is something else altogether.
@@ -37,7 +38,6 @@ def verify_quality(
     rows, steps = (next(iter(samples.values())).shape[:2] + (1,))[:2]
     expected, received = reference["forward"](samples), candidate["forward"](samples)
     check_outputs(expected, received)
-    language_model = "logits" in expected
     limit = max_loss if max_loss is not None else MAX_LOSS if language_model else MAX_ERROR
     if language_model:
         (token_ids,) = samples.values()
@@ -54,8 +54,9 @@ def verify_quality(
         checks.append(Check("step", "rms error", rows, steps, error, _GROSS))
     if "generate" in candidate:
         inputs = request(["", ""], [{"temperature": 0.0}, {"temperature": 0.7}], 50)
-        check_outputs(reference["generate"](inputs), candidate["generate"](inputs))
-        texts = {"text": np.array([t for t in reference["generate"](inputs)["text"] if t] or ["\n"], object)}
+        written = reference["generate"](inputs)
+        check_outputs(written, candidate["generate"](inputs))
+        texts = {"text": np.array([text for text in written["text"] if text] or ["\n"], object)}
         expected, received = reference["score"](texts), candidate["score"](texts)
         check_outputs(expected, received)
         nats = abs(float(np.sum(expected["log_likelihood"]) - np.sum(received["log_likelihood"])))

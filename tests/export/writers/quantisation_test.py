@@ -113,6 +113,15 @@ def test_other_models_are_judged_by_their_outputs(tmp_path):
     assert 1e-5 < check["error"] < 0.05
 
 
+def test_an_output_called_logits_makes_no_language_model(tmp_path):
+    keras.utils.set_random_seed(0)
+    x, y = (keras.Input((None, 40), name=name) for name in ("x", "y"))
+    h = keras.layers.LSTM(32)(keras.layers.Concatenate()([x, y]))
+    model = keras.Model({"x": x, "y": y}, keras.layers.Dense(3, name="logits")(h))
+    check = read_manifest(export_onnx(model, tmp_path / "out", quantize="int8"))["parity"]["checks"][0]
+    assert (check["judged"], check["limit"]) == ("rms error", 0.05)
+
+
 def test_the_largest_weight_of_a_column_is_kept_to_rounding():
     random = np.random.default_rng(0)
     weight = (random.standard_normal((40, 64)) * np.exp(random.standard_normal(64) * 3)).astype(np.float32)
