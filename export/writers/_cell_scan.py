@@ -6,16 +6,17 @@ from typing import Any
 
 import onnx
 import tensorflow as tf
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from kerasrnn.export.writers._nodes import Nodes
 from kerasrnn.export.writers._tf2onnx import convert_function
 
 # Operations of a step that are the same on all steps at once, where their other inputs are constants.
 _UNARY = {
-    "Abs", "Cast", "Elu", "Erf", "Exp", "HardSigmoid", "Identity", "LeakyRelu", "Log", "Neg", "Relu", "Sigmoid", "Softplus",
-    "Softsign", "Sqrt", "Tanh",
+    "Abs", "Cast", "Elu", "Erf", "Exp", "HardSigmoid", "Identity", "LeakyRelu", "Log", "Neg", "Reciprocal", "Relu", "Sigmoid",
+    "Softplus", "Softsign", "Sqrt", "Tanh",
 }  # fmt: skip
+_OVER_LAST_AXIS = {"ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum"}
 _BINARY = {"Add", "Div", "Mul", "Sub"}
 
 
@@ -118,7 +119,7 @@ def _converted(step: CellStep, opset: int, prefix: str) -> onnx.GraphProto:
         output, new_states = step.function(x, list(states))
         return {name: tf.identity(value) for name, value in zip(names, (output, *new_states), strict=True)}
 
-    proto = convert_function(tf.function(function, specs), specs, opset)
+    proto = convert_function(function, specs, opset)
     by_name = {value.name: value for value in proto.graph.output}
     del proto.graph.output[:]
     proto.graph.output.extend(by_name[name] for name in names)
@@ -128,6 +129,7 @@ def _converted(step: CellStep, opset: int, prefix: str) -> onnx.GraphProto:
 def _hoisted(body: onnx.GraphProto, x: str) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
     """The body's nodes in two: those that may run before the loop, on all steps at once, and the others."""
     ranks = {weight.name: len(weight.dims) for weight in body.initializer}
+    last_axis = {w.name for w in body.initializer if w.dims == [1] and numpy_helper.to_array(w)[0] == -1}
     constant, of_x = set(ranks), {x}
     results = {value.name for value in body.output}
     outside, inside = [], []
@@ -137,7 +139,7 @@ def _hoisted(body: onnx.GraphProto, x: str) -> tuple[list[onnx.NodeProto], list[
             constant.update(node.output)
             if node.op_type == "Identity" and node.input[0] in ranks:
                 ranks[node.output[0]] = ranks[node.input[0]]
-        elif not results.intersection(node.output) and _runs_on_all_steps(node, of_x, constant, ranks):
+        elif not results.intersection(node.output) and _runs_on_all_steps(node, of_x, ranks, last_axis):
             outside.append(node)
             of_x.update(node.output)
         else:
@@ -145,7 +147,9 @@ def _hoisted(body: onnx.GraphProto, x: str) -> tuple[list[onnx.NodeProto], list[
     return outside, inside
 
 
-def _runs_on_all_steps(node: onnx.NodeProto, of_x: set[str], constant: set[str], ranks: dict[str, int]) -> bool:
+def _runs_on_all_steps(node: onnx.NodeProto, of_x: set[str], ranks: dict[str, int], last_axis: set[str]) -> bool:
+    if node.op_type in _OVER_LAST_AXIS:
+        return node.input[0] in of_x and node.input[1:] in [[axis] for axis in last_axis] and _keeps_axes(node)
     if node.op_type in _UNARY:
         return node.input[0] in of_x
     if node.op_type == "MatMul":
@@ -155,6 +159,10 @@ def _runs_on_all_steps(node: onnx.NodeProto, of_x: set[str], constant: set[str],
         fits = [name in of_x or ranks.get(name, 9) <= 2 for name in node.input]
         return all(fits) and any(name in of_x for name in node.input)
     return False
+
+
+def _keeps_axes(node: onnx.NodeProto) -> bool:
+    return all(attribute.i for attribute in node.attribute if attribute.name == "keepdims")
 
 
 def _subgraphs(node: onnx.NodeProto) -> list[onnx.GraphProto]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import onnx
 import tensorflow as tf
 
@@ -13,7 +14,9 @@ from kerasrnn.export.writers._nodes import every_node
 from kerasrnn.export.writers._quantisation import quantize as quantize_weights
 from kerasrnn.export.writers._recurrence import Recurrence
 from kerasrnn.export.writers._tf2onnx import convert_function
+from kerasrnn.export.writers._weights_file import too_large, weight_bytes
 
+_LARGE = 2**20  # bytes
 OPSET = 18  # the last one that tf2onnx writes
 
 
@@ -40,15 +43,18 @@ def convert(
     Raises:
         ValueError: the function holds an operation that has no ONNX form.
     """
+    sizes = [(v, int(np.prod(v.shape)) * np.dtype(v.dtype).itemsize) for v in model.variables]
+    large = [v for v, size in sizes if size >= _LARGE] if too_large(sum(size for _, size in sizes)) else []
     # Of the native recurrences LSTM alone has an 8-bit form; the others are taken apart into products.
     native = ("LSTM",) if quantize == "int8" else ("LSTM", "GRU", "RNN")
     with recurrences_as_markers(model, right_padded, native) as markers:
         proto = convert_function(
-            tf.function(function, inputs),
+            function,
             inputs,
             OPSET,
             handlers={"PyFuncStateless": (marker_handler, [])},
             extra_opset=[onnx.helper.make_opsetid(DOMAIN, 1)],
+            apart=large,
         )
     if fates is not None:
         fates.update(_fates(model, markers, quantize))
@@ -61,7 +67,8 @@ def convert(
             f"{_layer_of(lost[0], model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
             "exported; nothing was written. Use another layer or activation there, or format='tf_saved_model'"
         )
-    onnx.checker.check_model(proto)
+    if not too_large(weight_bytes(proto)):  # which the checker cannot take; onnxruntime will
+        onnx.checker.check_model(proto)
     return proto
 
 

@@ -104,7 +104,8 @@ def _fits(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> bool:
 
 
 def _recurrence_of(cell: Any, native: Sequence[str]) -> Recurrence | None:
-    with tf.init_scope():  # weights can only be read outside of the graph being traced
+    # Weights can only be read outside of the graph being traced, and of a scope that has tensors in their place.
+    with tf.init_scope(), keras.StatelessScope():
         recurrence = recurrence_of(cell)
     return recurrence if recurrence is not None and recurrence.op in native else None
 

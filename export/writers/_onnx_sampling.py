@@ -49,7 +49,8 @@ class Sampler:
         self.divisor = column(op.where(self.drawn, temperature, real(1)))
         self.min_p, self.repetition_penalty, self.seed = column(min_p), column(repetition_penalty), seed
         self.any_penalty = any_of(op.not_(op.equal(repetition_penalty, real(1))))
-        self.any_filter, self.any_drawn = any_of(filtered), any_of(self.drawn)
+        self.any_filter, self.any_min_p = any_of(filtered), any_of(op.greater(min_p, real(0)))
+        self.any_drawn, self.any_greedy = any_of(self.drawn), any_of(op.not_(self.drawn))
 
     def __call__(self, logits: Any, seen: Any, step: Any) -> Any:
         """logits (batch, vocabulary) float32, −inf for what is never to be drawn; seen, booleans alike → (batch,) int64."""
@@ -61,20 +62,29 @@ class Sampler:
             return op.where(seen, unlikely, logits)
 
         penalised_logits = when(self.any_penalty, penalised, lambda: logits)
-        greedy = op.arg_max(penalised_logits, axis=1, keepdims=0)
-        return when(self.any_drawn, lambda: op.where(self.drawn, self._draw(penalised_logits, step), greedy), lambda: greedy)
+
+        def greedy() -> Any:
+            return op.arg_max(penalised_logits, axis=1, keepdims=0)
+
+        def drawn() -> Any:
+            token_ids = self._draw(penalised_logits, step)
+            return when(self.any_greedy, lambda: op.where(self.drawn, token_ids, greedy()), lambda: token_ids)
+
+        return when(self.any_drawn, drawn, greedy)
 
     def _draw(self, logits: Any, step: Any) -> Any:
         scaled = op.div(logits, self.divisor)
         filtered = when(self.any_filter, lambda: self._filter(scaled), lambda: scaled)
         weights = op.exp(op.sub(filtered, op.reduce_max(filtered, integer([1]))))
-        weights = op.where(op.less(weights, self.min_p), real(0), weights)
+        weights = when(self.any_min_p, lambda: op.where(op.less(weights, self.min_p), real(0), weights), lambda: weights)
         cumulated = op.cumsum(weights, integer(1))
         total = op.slice(cumulated, integer([-1]), integer([_END]), integer([1]))
         goal = op.mul(column(uniform(self.seed, step)), total)
-        # The second condition keeps the draw within the vocabulary when u · total rounds up to total.
-        passed = op.and_(op.less_or_equal(cumulated, goal), op.less(cumulated, total))
-        return op.reduce_sum(op.cast(passed, to=np.int64), integer([1]), keepdims=0)
+        # What is next below the total keeps the draw within the vocabulary when u · total rounds up to total.
+        goal = op.min([goal, op.mul(total, real(1 - 2.0**-24))])
+        # Counted in float32, exact to 2²⁴: integers take four times as long.
+        passed = op.cast(op.less_or_equal(cumulated, goal), to=np.float32)
+        return op.cast(op.reduce_sum(passed, integer([1]), keepdims=0), to=np.int64)
 
     def _filter(self, logits: Any) -> Any:
         few = op.min([self.most, integer([_FEW])])

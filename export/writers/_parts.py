@@ -9,7 +9,6 @@ import onnx
 import spox
 import spox.opset.ai.onnx.v20 as op
 import tensorflow as tf
-from onnx import numpy_helper
 
 from kerasrnn.export.writers._convert import convert
 
@@ -27,7 +26,7 @@ class Parts:
 
     def __init__(self, model: keras.Model, quantize: str | None = None) -> None:
         self.model, self._quantize = model, quantize
-        self._weights: dict[bytes, Any] = {}
+        self._weights: dict[bytes, tuple[Any, onnx.TensorProto]] = {}
         self._states = [
             tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name)
             for name, state in zip(model.state_names, model.get_initial_state(1))
@@ -60,17 +59,30 @@ class Parts:
         return self._inlined(convert(self.model, advance, inputs, guarded=False, quantize=self._quantize))
 
     def _inlined(self, proto: onnx.ModelProto) -> Any:
-        proto = onnx.version_converter.convert_version(proto, _OPSET)
-        shared = {w.name: self._shared(w) for w in proto.graph.initializer if len(w.raw_data) >= _SMALL}
-        small = [w for w in proto.graph.initializer if w.name not in shared]
-        proto.graph.input.extend(
-            onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in proto.graph.initializer if w.name in shared
-        )
+        large = [w for w in proto.graph.initializer if len(w.raw_data) >= _SMALL]
+        small = [w for w in proto.graph.initializer if len(w.raw_data) < _SMALL]
+        shared = {w.name: self._shared(w) for w in large}
+        proto.graph.input.extend(onnx.helper.make_tensor_value_info(w.name, w.data_type, w.dims) for w in large)
         del proto.graph.initializer[:]
         proto.graph.initializer.extend(small)
-        inline = spox.inline(proto)
+        inline = spox.inline(onnx.version_converter.convert_version(proto, _OPSET))
         return lambda *values: list(inline(*values, **shared).values())
 
     def _shared(self, weight: onnx.TensorProto) -> Any:
         key = hashlib.sha256(weight.raw_data).digest() + str((weight.data_type, weight.dims)).encode()
-        return self._weights.setdefault(key, op.const(numpy_helper.to_array(weight)))
+        if key not in self._weights:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(weight.data_type)
+            self._weights[key] = spox.argument(spox.Tensor(dtype, tuple(weight.dims))), weight
+        return self._weights[key][0]
+
+    def build(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
+        """The whole graph, with the weights of what was inlined."""
+        weights = {f"weight_{i}": pair for i, pair in enumerate(self._weights.values())}
+        model = spox.build(inputs | {name: value for name, (value, _) in weights.items()}, outputs)
+        taken = [value for value in model.graph.input if value.name not in weights]
+        del model.graph.input[:]
+        model.graph.input.extend(taken)
+        for name, (_, weight) in weights.items():
+            weight.name = name
+            model.graph.initializer.append(weight)
+        return model

@@ -10,15 +10,17 @@ from kerasrnn.export.writers._nodes import every_graph
 
 KINDS = ("int8", "float16")
 _SMALL = 1024  # numbers; a smaller weight stays as it is
+_LARGEST = 64
 _MICROSOFT = "com.microsoft"
 
 
 def quantize(model: onnx.ModelProto, kind: str) -> None:
     """Stores the weights of a model's products, recurrences and embeddings in fewer bits.
 
-    "int8": weights are 8-bit integers with a scale for each column, w ≈ scale · (q − 128), and what they are multiplied with
-    is quantised as it comes, with one scale for the whole tensor: so a row's result depends a little on the others of
-    its batch. Weights are unsigned: signed ones saturate on x86 processors without VNNI, and would give other numbers there.
+    "int8": weights are 8-bit integers with a scale for each column, w ≈ scale · q, and what they are multiplied with is
+    quantised as it comes, with one scale for the whole tensor: so a row's result depends a little on the others of its
+    batch. |q| ≤ 64: larger ones would saturate on x86 processors without VNNI, which add two products in 16 bits, and
+    give other numbers there; unsigned ones would not, but take four times as long where there are instructions for tiles.
 
     "float16": weights are stored in 16 bits and computed with in float32.
 
@@ -79,9 +81,9 @@ def _in_8_bits(
         """Integers, scales and zero points, one a column of the last axis."""
         value = numpy_helper.to_array(weights[name])
         value = np.swapaxes(value, -1, -2) if transposed else value
-        scale = np.maximum(np.abs(value).max(axis=-2) / 127, 1e-12).astype(np.float32)
-        integers = (np.clip(np.round(value / scale[..., None, :]), -127, 127) + 128).astype(np.uint8)
-        values = (integers, scale, np.full_like(scale, 128, np.uint8))
+        scale = np.maximum(np.abs(value).max(axis=-2) / _LARGEST, 1e-12).astype(np.float32)
+        integers = np.clip(np.round(value / scale[..., None, :]), -_LARGEST, _LARGEST).astype(np.int8)
+        values = (integers, scale, np.zeros_like(scale, np.int8))
         return [constant(v, f"{name}/{title}") for v, title in zip(values, ("int8", "scale", "zero"))]
 
     if node.op_type == "LSTM" and large(node.input[1], 3) and large(node.input[2], 3):

@@ -62,8 +62,7 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
     def step(t: Any, _: Any, tokens: Any, counts: Any, seen: Any, recent: Any, *states: Any) -> list[Any]:
         logits, *states = advance(op.cast(tokens, to=np.int32), *states)
         tokens = sampler(op.add(logits, op.const(never)), seen, t)
-        drawn = op.squeeze(op.gather_elements(logits, column(tokens), axis=1), integer([1]))
-        likely = op.sub(drawn, op.reduce_log_sum_exp(logits, integer([1]), keepdims=0))
+        likely = op.squeeze(op.gather_elements(op.log_softmax(logits, axis=1), column(tokens), axis=1), integer([1]))
         seen = when(sampler.any_penalty, lambda: _marked(seen, column(tokens)), lambda: seen)
         recent, now = recent_tokens(recent, tokens), op.add(t, integer(1))
         counts = stop.counts(recent, now, counts)
@@ -83,7 +82,7 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
         "num_tokens": op.cast(counts, to=np.int32),
         "log_likelihood": op.cast(op.reduce_sum(likely, integer([1]), keepdims=0), to=np.float32),
     }
-    return _model(inputs, outputs)
+    return _model(parts, inputs, outputs)
 
 
 def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelProto:
@@ -101,14 +100,15 @@ def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelPr
         logits, *states = read(ids, remaining, *states)
         steps = op.range(integer(0), _scalar(op.shape(ids, start=1)), integer(1))
         expected = op.slice(targets, start, op.add(start, integer([_CHUNK])), integer([1]))
-        found = op.squeeze(op.gather_elements(logits, op.unsqueeze(expected, integer([2])), axis=2), integer([2]))
-        likely = op.cast(op.sub(found, op.reduce_log_sum_exp(logits, integer([2]), keepdims=0)), to=np.float64)
+        likely = op.gather_elements(op.log_softmax(logits, axis=2), op.unsqueeze(expected, integer([2])), axis=2)
+        likely = op.cast(op.squeeze(likely, integer([2])), to=np.float64)
         likely = op.where(op.less(steps, op.cast(column(remaining), to=np.int64)), likely, op.const(np.array(0.0)))
         return [op.add(total, op.reduce_sum(likely, integer([1]), keepdims=0)), *states]
 
     zero = op.expand(op.const(np.array(0.0)), rows)
     total, *_ = _in_chunks(op.shape(targets, start=1), scored, [zero, *parts.initial_states(rows)])
     return _model(
+        parts,
         {"text": text},
         {"log_likelihood": op.cast(_ranked(total, 1), to=np.float32), "num_tokens": op.cast(lengths, to=np.int32)},
     )
@@ -165,8 +165,8 @@ def _scalar(value: Any) -> Any:
     return op.squeeze(value, integer([0]))
 
 
-def _model(inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
-    model = spox.build(inputs, outputs)
+def _model(parts: Parts, inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
+    model = parts.build(inputs, outputs)
     hoist_invariants(model.graph)
     for node in model.graph.node:
         if ": expected" in node.output[0]:

@@ -2,14 +2,18 @@
 
 import logging
 import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
 from keras.src.export.tf2onnx_lib import patch_tf2onnx
 from tf2onnx import tf_loader
+
+from kerasrnn.export.writers._nodes import every_node
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # of NumPy, at the patch's own look for `numpy.object`
@@ -18,9 +22,14 @@ logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)  # a failure shows when 
 
 
 def convert_function(
-    function: Any, inputs: list[tf.TensorSpec], opset: int, handlers: dict[str, Any] | None = None, extra_opset: Any = None
+    function: Callable[..., Any],
+    inputs: list[tf.TensorSpec],
+    opset: int,
+    handlers: dict[str, Any] | None = None,
+    extra_opset: Any = None,
+    apart: Sequence[keras.Variable] = (),
 ) -> onnx.ModelProto:
-    """Converts a tf.function; operations without an ONNX form are left in, for a check to find.
+    """Converts a function of tensors; operations without an ONNX form are left in, for a check to find.
 
     tf2onnx would take a tensor that the function captures, as a regulariser's factor, for one more input.
 
@@ -30,14 +39,24 @@ def convert_function(
         opset: ONNX's.
         handlers: further operations' handlers, as tf2onnx takes them.
         extra_opset: further domains, as tf2onnx takes them.
+        apart: variables that go around TensorFlow's graph, which with them would be larger than it can be.
     """
-    concrete = function.get_concrete_function(*inputs)
-    arguments = [tensor.name for tensor in concrete.inputs[: len(inputs)]]
+
+    def with_weights(*values: Any) -> Any:
+        with keras.StatelessScope(state_mapping=list(zip(apart, values[len(inputs) :]))):
+            return function(*values[: len(inputs)])
+
+    weights = [tf.TensorSpec(v.shape, v.dtype, name=f"weight_{i}") for i, v in enumerate(apart)]
+    traced = tf.function(with_weights if apart else function, [*inputs, *weights])
+    concrete = traced.get_concrete_function()
+    names = [tensor.name for tensor in concrete.inputs[: len(inputs) + len(apart)]]
+    arguments = names[: len(inputs)]
     captured = {
         inner.name: outer
         for outer, inner in concrete.graph.captures
         if inner.dtype != tf.resource and inner.op.type == "Placeholder"
     }
+    captured |= dict(zip(names[len(inputs) :], apart))
     input_names, output_names = [*arguments, *captured], [tensor.name for tensor in concrete.outputs]
     renamed = tf2onnx.convert.tensor_names_from_structed(concrete, arguments, output_names)
     with tf.device("/cpu:0"):
@@ -52,9 +71,11 @@ def convert_function(
             output_names=output_names,
             tensors_to_rename=renamed,
         )
+    read = {name for node in every_node(proto.graph) for name in node.input}
     for value in list(proto.graph.input):
+        if value.name in captured and value.name in read:
+            proto.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(captured[value.name]), value.name))
         if value.name in captured:
-            proto.graph.initializer.append(onnx.numpy_helper.from_array(captured[value.name].numpy(), value.name))
             proto.graph.input.remove(value)
     return proto
 

@@ -20,6 +20,7 @@ from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, keras_functions, signatures_of
 from kerasrnn.export.writers._text_graphs import generate_graph, score_graph
+from kerasrnn.export.writers._weights_file import WeightsFile
 
 _DIMENSIONS = ("batch", "time")
 
@@ -81,8 +82,9 @@ def _export(
     inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     with complete_or_nothing(path) as folder:
         fates: dict[str, str] = {}
+        weights = WeightsFile(folder)
         for name, signature in signatures.items():
-            onnx.save(_graph(model, name, signature, quantize, fates), folder / f"{name}.onnx")
+            weights.save(_graph(model, name, signature, quantize, fates), f"{name}.onnx")
         parity = prove("onnx", folder, model, signatures, samples, verbose, quantize=quantize, max_loss=max_loss)
         about = {"kind": "onnx", **description(model, signatures), "token_ids_only": text, "parity": parity}
         about |= {"quantize": quantize, "max_loss": max_loss, "layers": fates}
