@@ -5,13 +5,14 @@ The writers import TensorFlow when they are first used; `kerasrnn.export.runtime
 
 import importlib
 
-__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "read_manifest", "runtime", "verify"]
+__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "layer_fates", "read_manifest", "runtime", "verify"]
 
 _HOMES = {
     "ArtefactError": "kerasrnn.export._manifest",
     "ParityError": "kerasrnn.export.writers._verification",
     "read_manifest": "kerasrnn.export._manifest",
     "verify": "kerasrnn.export.writers._proof",
+    "layer_fates": "kerasrnn.export.writers.fates",
     "export_onnx": "kerasrnn.export.writers.onnx_artefact",
     "export_saved_model": "kerasrnn.export.writers.saved_model_artefact",
 }

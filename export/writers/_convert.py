@@ -9,12 +9,12 @@ import onnx
 import tensorflow as tf
 
 from kerasrnn.export.writers._lowering import lower_markers
-from kerasrnn.export.writers._markers import DOMAIN, Marker, marker_handler, recurrences_as_markers
+from kerasrnn.export.writers._markers import DOMAIN, marker_handler, recurrences_as_markers
 from kerasrnn.export.writers._nodes import every_node
 from kerasrnn.export.writers._quantisation import quantize as quantize_weights
-from kerasrnn.export.writers._recurrence import Recurrence
 from kerasrnn.export.writers._tf2onnx import convert_function
 from kerasrnn.export.writers._weights_file import too_large, weight_bytes
+from kerasrnn.export.writers.fates import fates_of, native_operations
 
 _LARGE = 2**20  # bytes
 OPSET = 18  # the last one that tf2onnx writes
@@ -45,9 +45,7 @@ def convert(
     """
     sizes = [(v, int(np.prod(v.shape)) * np.dtype(v.dtype).itemsize) for v in model.variables]
     large = [v for v, size in sizes if size >= _LARGE] if too_large(sum(size for _, size in sizes)) else []
-    # Of the native recurrences LSTM alone has an 8-bit form; the others are taken apart into products.
-    native = ("LSTM",) if quantize == "int8" else ("LSTM", "GRU", "RNN")
-    with recurrences_as_markers(model, right_padded, native) as markers:
+    with recurrences_as_markers(model, right_padded, native_operations(quantize)) as markers:
         proto = convert_function(
             function,
             inputs,
@@ -57,7 +55,7 @@ def convert(
             apart=large,
         )
     if fates is not None:
-        fates.update(_fates(model, markers, quantize))
+        fates.update(fates_of(model, markers, quantize))
     lower_markers(proto, markers, OPSET, guarded, portable=quantize != "int8")
     _let_reshapes_be_empty(proto.graph)
     if quantize:
@@ -79,23 +77,6 @@ def _layer_of(node: onnx.NodeProto, model: keras.Model) -> str:
     # TensorFlow numbers a scope that it meets again: dense_1 may be the layer dense.
     known = [name for scope in scopes for name in (scope, scope.rstrip("0123456789").removesuffix("_")) if name in layers]
     return known[-1] if known else model.name
-
-
-def _fates(model: keras.Model, markers: dict[str, Marker], quantize: str | None) -> dict[str, str]:
-    """What becomes of each recurrent layer."""
-    fates: dict[str, str] = {}
-    for marker in markers.values():
-        native = f"native {marker.what.op}" if isinstance(marker.what, Recurrence) else "Scan"
-        if quantize == "int8":
-            native = {"native LSTM": "native LSTM in 8 bits", "Scan": "Scan, its products in 8 bits"}[native]
-        masked = {"none": "", "right": " by lengths", "any": ", masked steps left out"}[marker.mask]
-        so_far = fates.get(marker.layer)
-        fates[marker.layer] = f"{so_far}; {native}{masked}" if so_far else native + masked
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.RNN) and layer.name not in fates:
-            reason = "its loop or its states are its own" if layer.built else "it is not called"
-            fates[layer.name] = f"general path, slow, as {reason}"
-    return fates
 
 
 def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:

@@ -28,17 +28,29 @@ def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, 
     Raises:
         ValueError: what the model takes is not known or cannot be exported, or it has a stateful layer.
     """
+    _check_not_stateful(model)
+    if hasattr(model, "state_names"):
+        return _language_model_signatures(model)
+    forward = forward_signature(model, input_signature)
+    step = streaming_signature(model, forward)
+    return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
+
+
+def forward_of(model: keras.Model, input_signature: Any = None) -> Signature:
+    """The signature `forward` alone; arguments and errors as in `signatures_of`."""
+    _check_not_stateful(model)
+    if hasattr(model, "state_names"):
+        return _language_model_signatures(model)["forward"]
+    return forward_signature(model, input_signature)
+
+
+def _check_not_stateful(model: keras.Model) -> None:
     for layer in model._flatten_layers():
         if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
             raise ValueError(
                 f"{layer.name}: expected stateful=False; an exported model is shared by its callers and keeps no state between "
                 "calls. Build the model with stateful=False, and hand states in and out (return_state, initial_state)"
             )
-    if hasattr(model, "state_names"):
-        return _language_model_signatures(model)
-    forward = forward_signature(model, input_signature)
-    step = streaming_signature(model, forward)
-    return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
 
 
 def _language_model_signatures(model: Any) -> dict[str, Signature]:

@@ -65,8 +65,8 @@ def _export(
         module = tf.Module()
         module.model_variables = [v.value for v in model.variables]
         module.functions = functions
-        # A tokenizer may use more than constants: SentencePiece's is a resource of its own.
-        module.resources = getattr(getattr(model, "tokenizer", None), "resources", list)()
+        # A tokenizer may use more than constants: SentencePiece's is a resource of its own; so are the tables of StringLookup.
+        module.resources = [*getattr(getattr(model, "tokenizer", None), "resources", list)(), *_tables(model)]
         concrete = {name: function.get_concrete_function() for name, function in functions.items()}
         # Without the gradients' graphs: a served model is not trained.
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
@@ -78,3 +78,8 @@ def _export(
         parity = prove("saved_model", version.folder, model, signatures, samples, verbose, requests)
         write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})
     return version.path
+
+
+def _tables(model: keras.Model) -> list[Any]:
+    resource = tf.saved_model.experimental.TrackableResource
+    return [value for layer in model._flatten_layers() for value in vars(layer).values() if isinstance(value, resource)]

@@ -151,3 +151,17 @@ def test_states_of_another_shape_are_refused(model, served, rows, state_rows, wi
     }
     with pytest.raises(RuntimeError):
         served("step", {"token_ids": np.ones((rows, 1), np.int32), **states})
+
+
+def test_tables_of_words_go_along(tmp_path):
+    """As StringLookup and TextVectorization have them, of a vocabulary that was adapted or given."""
+    words = keras.layers.TextVectorization(output_sequence_length=6)
+    words.adapt(["call me ishmael", "some years ago", "never mind how long"])
+    texts = keras.Input((1,), dtype="string", name="texts")
+    x = keras.layers.Embedding(words.vocabulary_size(), 4)(words(texts))
+    model = keras.Model(texts, keras.layers.LSTM(3)(x))
+    samples = np.array([["call me"], ["never some"], ["queequeg"]], object)
+    version = kerasrnn.export.export_saved_model(model, tmp_path / "serving", samples)  # which compares, in a program without Keras
+    loaded = tf.saved_model.load(version).signatures["forward"]
+    (y,) = loaded(texts=tf.constant(samples)).values()
+    np.testing.assert_allclose(y, model(tf.constant(samples)), atol=1e-6)
