@@ -5,7 +5,7 @@ It is a list of names because TensorFlow's own marks do not tell: ReadFile, Immu
 library registers looks like an operation of the core.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ SERVED = frozenset(
     Const Placeholder PlaceholderWithDefault NoOp Identity IdentityN EnsureShape StopGradient PreventGradient Snapshot
     PartitionedCall StatefulPartitionedCall If StatelessIf Case StatelessCase While StatelessWhile Assert CheckNumerics
     VarHandleOp ReadVariableOp VariableShape VarIsInitializedOp ResourceGather ResourceGatherNd
-    HashTableV2 LookupTableFindV2 LookupTableSizeV2
+    HashTableV2 MutableHashTableV2 LookupTableFindV2 LookupTableSizeV2
 
     Add AddV2 AddN AccumulateNV2 Sub Mul MulNoNan Div DivNoNan RealDiv FloorDiv TruncateDiv FloorMod TruncateMod Mod Neg
     Abs Sign Reciprocal Inv Square SquaredDifference Sqrt Rsqrt Pow Exp Expm1 Log Log1p Xlogy Xlog1py Xdivy
@@ -133,9 +133,9 @@ def check_ops(saved_model_folder: Path | str) -> set[str]:
     """
     found = set()
     for graph in _graphs(saved_model_folder):
-        loading = _loading_alone(graph)
+        called = _called(graph)
         for where, nodes in _parts(graph).items():
-            allowed = SERVED.union(*TEXT.values(), LOADING if where in loading else ())
+            allowed = SERVED.union(*TEXT.values(), () if where in called else LOADING)
             for node in nodes:
                 if node.op not in allowed:
                     reason = _REASONS.get(node.op, _REASON)
@@ -160,22 +160,17 @@ def _parts(graph: Any) -> dict[str, list[Any]]:
     return functions | {f"main:{node.name}": [node] for node in graph.graph_def.node}
 
 
-def _loading_alone(graph: Any) -> set[str]:
-    """The parts that loading and saving need, and no signature."""
-    parts, saver, signatures = _parts(graph), graph.saver_def, dict(graph.signature_def)
-    init = signatures.pop(_INIT).outputs[_INIT].name if _INIT in signatures else ""
-    served = [output.name for signature in signatures.values() for output in signature.outputs.values()]
-
-    def reached(tensors: Iterable[str]) -> set[str]:
-        waiting, seen = [_main(name) for name in tensors], set()
-        while waiting:
-            part = waiting.pop()
-            if part in parts and part not in seen:
-                seen.add(part)
-                waiting.extend(needed for node in parts[part] for needed in _needed(node, part))
-        return seen
-
-    return reached([init, saver.save_tensor_name, saver.restore_op_name]) - reached(served)
+def _called(graph: Any) -> set[str]:
+    """The parts that signatures need; what else there is, loading and saving do."""
+    parts, signatures = _parts(graph), graph.signature_def
+    outputs = [signature.outputs.values() for name, signature in signatures.items() if name != _INIT]
+    waiting, seen = [_main(output.name) for values in outputs for output in values], set()
+    while waiting:
+        part = waiting.pop()
+        if part in parts and part not in seen:
+            seen.add(part)
+            waiting.extend(needed for node in parts[part] for needed in _needed(node, part))
+    return seen
 
 
 def _needed(node: Any, part: str) -> Iterator[str]:
