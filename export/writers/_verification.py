@@ -210,7 +210,8 @@ def _verify_step(
 
 def _joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
     """The pieces of an output over time, or the last of one that has no time axis."""
-    return np.concatenate(pieces, axis=1) if whole.ndim == pieces[-1].ndim and whole.ndim > 2 else pieces[-1]
+    over_time = whole.ndim > 1 and whole.shape[1] == sum(piece.shape[1] for piece in pieces)
+    return np.concatenate(pieces, axis=1) if over_time else pieces[-1]
 
 
 def _error(

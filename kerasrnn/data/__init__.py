@@ -4,6 +4,7 @@ from kerasrnn.data.corpus import Corpus
 from kerasrnn.data.csv_files import read_csv
 from kerasrnn.data.document_streams import document_streams
 from kerasrnn.data.documents import Documents
+from kerasrnn.data.forecasting import forecast_dataset, temporal_split
 from kerasrnn.data.interleaving import interleave
 from kerasrnn.data.json_lines import read_json_lines
 from kerasrnn.data.named import load_corpus
@@ -23,6 +24,7 @@ __all__ = [
     "TokenShards",
     "bucketed_documents",
     "document_streams",
+    "forecast_dataset",
     "interleave",
     "language_model_dataset",
     "load_corpus",
@@ -33,5 +35,6 @@ __all__ = [
     "read_text",
     "read_tfrecord",
     "strided_windows",
+    "temporal_split",
     "variable_windows",
 ]

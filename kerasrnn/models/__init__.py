@@ -3,6 +3,24 @@
 from kerasrnn.models.carried_states import CarriedStates
 from kerasrnn.models.choosing import Ranking, rescore
 from kerasrnn.models.feed_forward import FeedForwardLanguageModel
+from kerasrnn.models.forecast_arima import arima
+from kerasrnn.models.forecast_baselines import (
+    LinearForecast,
+    forecast_errors,
+    last_value,
+    linear_autoregression,
+    seasonal_naive,
+)
+from kerasrnn.models.forecast_losses import (
+    GaussianNLL,
+    PinballLoss,
+    coverage,
+    crps_gaussian,
+    crps_quantiles,
+    gaussian_nll,
+    pinball_loss,
+)
+from kerasrnn.models.forecaster import Forecaster
 from kerasrnn.models.generation import Generation
 from kerasrnn.models.language_model import LanguageModel
 from kerasrnn.models.presets import PRESETS, Preset, preset
@@ -13,14 +31,28 @@ __all__ = [
     "PRESETS",
     "CarriedStates",
     "FeedForwardLanguageModel",
+    "Forecaster",
+    "GaussianNLL",
     "Generation",
     "LanguageModel",
+    "LinearForecast",
+    "PinballLoss",
     "Preset",
     "Ranking",
     "Recipe",
     "SampledSoftmaxTraining",
+    "arima",
+    "coverage",
+    "crps_gaussian",
+    "crps_quantiles",
+    "forecast_errors",
+    "gaussian_nll",
+    "last_value",
+    "linear_autoregression",
     "log_uniform_candidates",
+    "pinball_loss",
     "preset",
     "rescore",
     "sampled_softmax_losses",
+    "seasonal_naive",
 ]
