@@ -5,7 +5,9 @@ The writers import TensorFlow when they are first used; `kerasrnn.export.runtime
 
 import importlib
 
-__all__ = ["ArtefactError", "ParityError", "export_onnx", "export_saved_model", "layer_fates", "read_manifest", "runtime", "verify"]
+__all__ = [
+    "ArtefactError", "ParityError", "export_onnx", "export_saved_model", "layer_fates", "read_manifest", "runtime", "verify",
+]  # fmt: skip
 
 _HOMES = {
     "ArtefactError": "kerasrnn.export._manifest",

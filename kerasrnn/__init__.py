@@ -13,8 +13,8 @@ import importlib
 __version__ = "0.1.0"
 
 _SUBMODULES = (
-    "cells", "data", "export", "layers", "metrics", "models", "ngram", "samplers", "scan", "statistics", "testing",
-    "tokenizers", "training",
+    "cells", "data", "diagnostics", "export", "layers", "metrics", "models", "ngram", "samplers", "scan", "statistics",
+    "testing", "tokenizers", "training",
 )  # fmt: skip
 
 __all__ = [*_SUBMODULES]

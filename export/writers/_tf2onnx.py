@@ -12,6 +12,7 @@ import tensorflow as tf
 import tf2onnx
 from keras.src.export.tf2onnx_lib import patch_tf2onnx
 from tf2onnx import tf_loader
+from tf2onnx.optimizer import back_to_back_optimizer
 
 from kerasrnn.export.writers._nodes import every_node
 
@@ -78,6 +79,20 @@ def convert_function(
         if value.name in captured:
             proto.graph.input.remove(value)
     return proto
+
+
+_MERGES = back_to_back_optimizer._func_map
+_merge_reshapes = _MERGES[("Reshape",)]
+
+
+def _merge_if_possible(graph: Any, node: Any, consumers: list[Any]) -> Any:
+    """tf2onnx makes one of two reshapes even where a 0 in the second means a dimension of what the first gives."""
+    shapes = [after.inputs[1] for after in consumers if after.type == "Reshape"]
+    refers = any(shape.is_const() and 0 in shape.get_tensor_value() for shape in shapes)
+    return [] if refers else _merge_reshapes(graph, node, consumers)
+
+
+_MERGES[("Reshape",)] = _merge_if_possible
 
 
 def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:

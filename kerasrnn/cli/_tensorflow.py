@@ -16,7 +16,7 @@ def load_tensorflow() -> None:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow's C++ parts write to file descriptor 2 while they load, whatever their log level.
-    with Console().status("Loading TensorFlow …"), _discarded(2):
+    with Console().status("Loading TensorFlow …"), discarded(2):
         importlib.import_module("kerasrnn._backend")
     import absl.logging
 
@@ -26,7 +26,7 @@ def load_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _discarded(descriptor: int) -> Iterator[None]:
+def discarded(descriptor: int) -> Iterator[None]:
     saved = os.dup(descriptor)
     try:
         with open(os.devnull, "w") as nowhere:

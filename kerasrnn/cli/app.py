@@ -10,6 +10,8 @@ from typer.core import TyperGroup
 
 from kerasrnn import __version__
 from kerasrnn.cli.compare import compare
+from kerasrnn.cli.diagnose import diagnose
+from kerasrnn.cli.doctor import doctor
 from kerasrnn.cli.evaluate import evaluate
 from kerasrnn.cli.export import export
 from kerasrnn.cli.generate import generate
@@ -66,8 +68,9 @@ def _options(
     """
 
 
-for command in (train, evaluate, compare, generate, export, inspect, stats, prepare):
+for command in (train, evaluate, compare, generate, export, inspect, diagnose, stats, prepare):
     app.command(no_args_is_help=True)(command)
+app.command()(doctor)
 
 
 def main() -> None:

@@ -231,3 +231,18 @@ def test_mixed_precision_leaves_as_float32(write, tmp_path):
     else:
         logits = tf.saved_model.load(folder).signatures["forward"](token_ids=ids)["logits"]
     np.testing.assert_allclose(logits, same(ids), atol=1e-6)
+
+
+def test_the_shape_of_a_dense_layers_output_may_be_asked_for(tmp_path):
+    """tf2onnx merges the reshapes in Dense and after it, and gets the shape wrong."""
+
+    class Pairs(keras.layers.Layer):
+        def call(self, x):
+            shape = tf.shape(x)
+            return tf.reshape(x, (shape[0], shape[1], 2, 2))
+
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, Pairs(name="pairs")(keras.layers.Dense(4)(keras.layers.GRU(5, return_sequences=True)(x))))
+    values = np.random.default_rng(0).standard_normal((2, 6, 3)).astype("float32")
+    pairs = runtime.load(export_onnx(model, tmp_path / "out")).forward(x=values)["pairs"]
+    np.testing.assert_allclose(pairs, model(values), atol=1e-6)
