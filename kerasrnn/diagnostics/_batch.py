@@ -41,7 +41,7 @@ def positive(name: str, value: Any) -> None:
 
 
 def split_batch(batch: Any) -> tuple[Any, Any]:
-    """Inputs and targets of a pair, of a tuple with sample weights (left out), of inputs alone, or of a dataset's first batch."""
+    """Inputs and targets: of a pair, with sample weights (left out), of inputs alone, or of a dataset's first batch."""
     if isinstance(batch, tf.data.Dataset):
         batch = next(iter(batch), None)
         if batch is None:

@@ -4,6 +4,7 @@ from kerasrnn._text_quality import TextQuality, evaluate_text
 from kerasrnn.training.averaged_weights import MovingAverage
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
+from kerasrnn.training.clipped_steps import ClippedSteps
 from kerasrnn.training.continuous_cache import ContinuousCache
 from kerasrnn.training.corpus_files import read_corpus
 from kerasrnn.training.curves import Curves, draw_curves, read_history
@@ -29,6 +30,7 @@ from kerasrnn.training.variable_length_rate import VariableLengthRate
 __all__ = [
     "Backup",
     "BestModel",
+    "ClippedSteps",
     "ContinuousCache",
     "Curves",
     "DynamicEvaluation",
