@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import numpy as np
+
 import kerasrnn
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +20,7 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     corpus = kerasrnn.data.Corpus.from_texts(text, splits=(0.8, 0.2, 0.0))
     monkeypatch.setattr(kerasrnn.data, "load_corpus", lambda name: corpus)
     blocks = blocks_of("README.md")
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     names: dict = {}
     exec(blocks[0], names)
     trainer_s = capsys.readouterr().out
@@ -31,6 +33,9 @@ def test_the_code_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     exec(blocks[3], names)
     assert names["layer"](kerasrnn._backend.tf.zeros((2, 3, 4))).shape == (2, 3, 32)
     assert Path("moby/serving/1/saved_model.pb").exists()
+    names["series"] = np.sin(0.1 * np.arange(200))
+    exec(blocks[4], names)
+    assert capsys.readouterr().out.endswith("(24, 1, 3)\n")
 
 
 def test_the_code_of_the_page_on_export_runs(tmp_path, monkeypatch):

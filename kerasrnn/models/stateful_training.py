@@ -42,9 +42,11 @@ class StatefulTraining(keras.Model):
         Raises:
             ValueError: the batch's size changes within an epoch, or arrays are to be shuffled, with a stateful model.
         """
-        if not self.stateful:
-            return super().fit(*args, **kwargs)
         given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
+        if isinstance(given.get("x"), tf.data.Dataset):
+            given.setdefault("shuffle", False)  # of a dataset Keras ignores its default, and warns of it
+        if not self.stateful:
+            return super().fit(**given)
         if given.setdefault("shuffle", False) and not isinstance(given.get("x"), tf.data.Dataset):
             raise ValueError(
                 "shuffle: expected False, the default with stateful=True, as each batch of the arrays goes on from the one "
