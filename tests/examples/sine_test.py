@@ -36,7 +36,7 @@ def table_of(example, monkeypatch, capsys, tmp_path):
 
 
 def test_the_table_and_the_pictures(example, table_of, tmp_path):
-    models = [model for model in example.MODELS if model.name not in ("MLP", "GRU")]
+    models = [model for model in example.MODELS if model.name != "MLP" and not model.name.startswith("GRU")]
     table = table_of(models)
     assert list(table) == [(model.name, model.lags) for model in models]
     over_noise = {model: figures[4] for model, figures in table.items()}
@@ -62,7 +62,7 @@ def test_errors_are_of_the_targets_held_out_alone(example):
         assert error == pytest.approx(np.sqrt(np.mean((series[targets] - series[targets - k]) ** 2)), rel=1e-6)
 
 
-@pytest.mark.parametrize("index", [2, 3, *(pytest.param(i, marks=pytest.mark.slow) for i in (4, 5, 6))])
+@pytest.mark.parametrize("index", [2, 3, *(pytest.param(i, marks=pytest.mark.slow) for i in (4, 5, 6, 7))])
 def test_no_model_sees_what_is_held_out(example, index):
     model, series = example.MODELS[index], example.noisy_sine(1)
     other = np.concatenate([series[: example.SPLIT], np.full(example.NUM_STEPS - example.SPLIT, 9.0)])
