@@ -1,7 +1,7 @@
 """The batches of an epoch that a training has behind it, passed over without being computed again."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras
@@ -23,31 +23,34 @@ def fast_forward(
         go_on: What prepares the model for the next batch.
     """
     function, passed = model.train_function, 0
+    unread: list[Any] = []
 
     def step(iterator: Any) -> Any:
         nonlocal passed
         if passed >= batches:
             model.train_function = function
-            iterator = _with_metrics(model, iterator)
             go_on()
-            return function(iterator)
+            return function(itertools.chain(unread, iterator))
+        reads = model.steps_per_execution if read_batches else 0
+        if not passed and (data := next(iterator, None)) is not None:
+            # At once: an epoch that is stopped while batches are passed over asks the metrics for their results, too.
+            _make_metrics(model, data)
+            reads -= bool(read_batches)
+            unread.extend([] if read_batches else [data])
         passed += model.steps_per_execution
-        for _ in range(model.steps_per_execution if read_batches else 0):
+        for _ in range(reads):
             next(iterator)
         return dict(logs)
 
     model.train_function = step
 
 
-def _with_metrics(model: keras.Model, iterator: Iterator[Any]) -> Iterator[Any]:
-    """Lets compiled metrics make their variables, which they do at the first batch they see; the iterator keeps it."""
-    data = next(iterator, None)
-    if data is None:
-        return iterator
+def _make_metrics(model: keras.Model, data: Any) -> None:
+    """Lets compiled metrics make their variables, which they do at the first batch they see."""
 
     def update(data: Any) -> None:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         model.compute_metrics(x, y, model(x, training=False), sample_weight)
 
     model.distribute_strategy.run(update, args=(data,))
-    return itertools.chain([data], iterator)
+    model.reset_metrics()

@@ -27,7 +27,7 @@ def quick(monkeypatch):
 
 @pytest.fixture(scope="module")
 def model():
-    both = keras.layers.Bidirectional(keras.layers.LSTM(2), name="both")
+    both = keras.layers.Bidirectional(keras.layers.LSTM(2, name="lstm"), name="both")
     return keras.Sequential([keras.Input((None, 3)), both], name="two_ways")
 
 

@@ -31,6 +31,7 @@ def climb(example, tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_rungs_are_kept_and_added(climb, tmp_path, capsys):
     options = ["--kinds", "characters", "--rungs", "unigram", "Kneser–Ney"]
     first = climb(*options)

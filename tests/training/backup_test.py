@@ -139,9 +139,10 @@ def test_figures_and_callbacks_go_on_too(fit, tmp_path):
     assert stopping.best == pytest.approx(expected.best) and stopping.best_epoch == expected.best_epoch == 0
 
 
-def test_stopped_while_it_passes_over_batches_it_keeps_its_place(fit, tmp_path):
-    fit(stop_at(1, 2), Backup(tmp_path), model=new_model(), epochs=3)
-    backup, model = Backup(tmp_path), new_model()
+@pytest.mark.parametrize("metrics", [[], ["mae"]])
+def test_stopped_while_it_passes_over_batches_it_keeps_its_place(fit, tmp_path, metrics):
+    fit(stop_at(1, 2), Backup(tmp_path), model=new_model(metrics=metrics), epochs=3)
+    backup, model = Backup(tmp_path), new_model(metrics=metrics)
     fit(stop_at(1, 0), backup, model=model, initial_epoch=backup.restore(model), epochs=3)
     assert (backup.epochs, backup.batches) == (1, 3) and model.optimizer.iterations == 7
     fit(model=model)

@@ -59,6 +59,7 @@ def test_versions_count_up_and_carry_a_manifest(model, tmp_path):
     assert manifest["parity"]["one_step"] <= 1e-5
 
 
+@pytest.mark.slow
 def test_keep_removes_the_older_versions(model, tmp_path):
     for _ in range(3):
         model.export(tmp_path, keep=2)

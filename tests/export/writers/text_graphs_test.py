@@ -126,6 +126,7 @@ def test_no_strings_and_empty_strings(generate, score):
     assert generate(["", ""])["text"][0] == generate([""])["text"][0]
 
 
+@pytest.mark.slow
 def test_ten_million_characters_and_a_nul(generate, score):
     (log_likelihood,), (count,) = score(["the cat\x00 " * 100_000])
     assert count == 900_000 and log_likelihood < 0

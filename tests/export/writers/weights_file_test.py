@@ -20,12 +20,15 @@ def little_room(monkeypatch):
 
 
 def language_model():
-    cells = [kerasrnn.cells.LSTMCell(32), kerasrnn.cells.GRUCell(32), kerasrnn.cells.LayerNormLSTMCell(32)]
+    keras.utils.set_random_seed(1)
+    cells = [kerasrnn.cells.LSTMCell(32), kerasrnn.cells.GRUCell(32), kerasrnn.cells.SRUCell(32)]
     tokenizer = kerasrnn.tokenizers.CharTokenizer(["\ufffd", "\n", *"abcdefghijklmnopqrstuvwxyz"])
     return kerasrnn.models.LanguageModel(cells, tokenizer=tokenizer)
 
 
-@pytest.mark.parametrize("quantize", [None, "int8", "float16"])
+@pytest.mark.parametrize(
+    "quantize", [None, *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("int8", "float16"))]
+)
 def test_graphs_share_a_file_and_compute_the_same(quantize, little_room, tmp_path):
     model = language_model()
     folder = export_onnx(model, tmp_path / "apart", quantize=quantize)  # which verifies all four
