@@ -10,35 +10,30 @@ from rich.text import Text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kerasrnn.diagnostics.diagnosis import Diagnosis
+    from kerasrnn.diagnostics.diagnosis import Diagnosis, LayerDiagnosis
 
 _STYLES = {"exploding": "red", "saturated": "yellow", "vanishing": "yellow", "healthy": "green"}
+_FIGURES = (
+    ("half-life of the gradient, steps", "half_life", ".3g"),
+    ("share left half-way back", "remaining", ".2g"),
+    ("its growth", "growth", ".3g"),
+    ("Jacobian's largest singular value", "singular_value", ".3f"),
+    ("and its spectral radius", "spectral_radius", ".3f"),
+    ("Lyapunov exponent, nats a step", "lyapunov", "+.3f"),
+)
 _WIDTH = 140
 
 
 def renderable(diagnosis: "Diagnosis") -> Group:
-    """What rich prints of a diagnosis: a row for each layer, the gates, and what to try."""
-    table = Table()
-    table.add_column("layer", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for title in (
-        "half-life,\nsteps", "left half-way\nback", "growth", "largest\nsingular value", "spectral\nradius",
-        "Lyapunov,\nnats a step", "saturated",
-    ):  # fmt: skip
-        table.add_column(title, justify="right")
+    """What rich prints of a diagnosis: a column for each layer, so that it fits a terminal, and what to try."""
+    table = Table("layer")
     for layer in diagnosis.layers:
-        figures = layer.figures()
-        table.add_row(
-            Text(f"{layer.name}\n{layer.cell}, {layer.steps} steps"),
-            Text(layer.verdict, _STYLES[layer.verdict]),
-            f"{figures['half_life']:.3g}",
-            f"{figures['remaining']:.2g}",
-            f"{figures['growth']:.3g}",
-            f"{figures['singular_value']:.3f}",
-            f"{figures['spectral_radius']:.3f}",
-            f"{figures['lyapunov']:+.3f}",
-            f"{figures['saturated']:.0%}\n{_gates(layer.gates)}" if layer.gates else "not known",
-        )
+        table.add_column(Text(f"{layer.name}\n{layer.cell}, {layer.steps} steps"), justify="right")
+    verdicts = [Text(layer.verdict, _STYLES[layer.verdict]) for layer in diagnosis.layers]
+    table.add_row("verdict", *verdicts)
+    for title, name, form in _FIGURES:
+        table.add_row(title, *(f"{layer.figures()[name]:{form}}" for layer in diagnosis.layers))
+    table.add_row("saturated gates", *(_gates(layer) for layer in diagnosis.layers))
     lines: list[Any] = [table]
     if diagnosis.gradient_norm is not None:
         clipped = "" if diagnosis.clipped is None else f"; {diagnosis.clipped:.0%} of steps are clipped"
@@ -50,8 +45,11 @@ def renderable(diagnosis: "Diagnosis") -> Group:
     return Group(*lines)
 
 
-def _gates(gates: Any) -> str:
-    return " ".join(f"{gate} {share:.0%}" for gate, share in gates.shares.items())
+def _gates(layer: "LayerDiagnosis") -> str:
+    if not layer.gates:
+        return "not known"
+    shares = [f"{gate} {share:.0%}" for gate, share in layer.gates.shares.items()]
+    return "\n".join([f"{layer.figures()['saturated']:.0%}", *shares])
 
 
 def text_of(diagnosis: "Diagnosis") -> str:
