@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 FILE_NAME = "manifest.json"
+WEIGHTS_NAME = "weights.bin"  # where the weights of large models are; graphs may name no other file
 VERSION = 3
 _SEAL = ',\n "sha256": "'  # indented by one: no field but the last of the manifest itself begins so
 

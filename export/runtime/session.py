@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kerasrnn.export._manifest import ArtefactError, read_file, read_manifest
+from kerasrnn.export._manifest import WEIGHTS_NAME, ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
-_WEIGHTS = "weights.bin"  # where the weights of large models are
 _SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
 
 
@@ -237,16 +236,17 @@ class Session:
                 options.log_severity_level = 4  # errors come as exceptions
                 graph = read_file(self.folder, self.manifest, f"{signature}.onnx")
                 # The file's content, instead of a folder: onnxruntime then refuses weights in any other file.
-                has_weights = _WEIGHTS in self.manifest["files"]
-                weights = read_file(self.folder, self.manifest, _WEIGHTS) if has_weights else b"-"
+                has_weights = WEIGHTS_NAME in self.manifest["files"]
+                weights = read_file(self.folder, self.manifest, WEIGHTS_NAME) if has_weights else b"-"
                 try:
-                    options.add_external_initializers_from_files_in_memory([_WEIGHTS], [weights], [len(weights)])
+                    options.add_external_initializers_from_files_in_memory([WEIGHTS_NAME], [weights], [len(weights)])
                     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
                 except Exception as error:  # onnxruntime's errors have no class of their own
                     reason = str(error).strip().splitlines()[0]
                     raise ArtefactError(
-                        f"{self.folder / signature}.onnx: expected a graph that onnxruntime {onnxruntime.__version__} loads, with "
-                        f"all its weights in it or in {_WEIGHTS}, as an export is; {reason}. Export it again, or update onnxruntime"
+                        f"{self.folder / signature}.onnx: expected a graph that onnxruntime {onnxruntime.__version__} loads, "
+                        f"with all its weights in it or in {WEIGHTS_NAME}, as an export is; {reason}. Export it again, or "
+                        "update onnxruntime"
                     ) from error
                 self._sessions[signature] = session
             return self._sessions[signature]

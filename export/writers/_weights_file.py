@@ -6,7 +6,8 @@ from typing import BinaryIO
 
 import onnx
 
-NAME = "weights.bin"  # the runtime opens no other
+from kerasrnn.export._manifest import WEIGHTS_NAME
+
 _LARGEST_FILE = 2**31 - 2**26  # protobuf's limit, less room for the graph
 _SMALL = 1024  # bytes; what is smaller stays in the graph
 _PAGE = 4096  # bytes; where weights begin at a multiple of them, they can be mapped into memory
@@ -36,7 +37,7 @@ class WeightsFile:
     def save(self, model: onnx.ModelProto, name: str) -> None:
         """Saves a graph under its name, and its large weights beside it if it must; they are taken out of it then."""
         if too_large(weight_bytes(model)):
-            with (self.folder / NAME).open("ab") as file:
+            with (self.folder / WEIGHTS_NAME).open("ab") as file:
                 for weight in model.graph.initializer:
                     if len(weight.raw_data) >= _SMALL:
                         self._move(weight, file)
@@ -51,5 +52,5 @@ class WeightsFile:
             file.write(data)
         weight.ClearField("raw_data")
         weight.data_location = onnx.TensorProto.EXTERNAL
-        for field, value in (("location", NAME), ("offset", self._offsets[key]), ("length", len(data))):
+        for field, value in (("location", WEIGHTS_NAME), ("offset", self._offsets[key]), ("length", len(data))):
             weight.external_data.add(key=field, value=str(value))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kerasrnn
-from kerasrnn.cells import GRUCell, IndRNNCell, LayerNormLSTMCell, LSTMCell, MinGRUCell, RGLRUCell, SimpleRNNCell, SRUCell
+from kerasrnn.cells import IndRNNCell, LayerNormLSTMCell, LSTMCell, MinGRUCell, RGLRUCell, SimpleRNNCell, SRUCell
 from kerasrnn.diagnostics import saturated_gates
 
 STEPS, FEATURES, UNITS, ROWS = 6, 3, 5, 4
