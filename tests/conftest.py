@@ -1,5 +1,8 @@
+import gc
 import os
 import pathlib
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -11,3 +14,11 @@ if _shared_data.is_dir():
 def pytest_make_parametrize_id(val, argname):
     """Bytes that a library made need not be the same in each of xdist's processes, which must agree on the tests' names."""
     return argname if isinstance(val, bytes) else None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen_garbage():
+    """TensorFlow keeps the graphs of functions for ever: by the end millions of objects, a second of each full collection."""
+    yield
+    gc.collect()
+    gc.freeze()
