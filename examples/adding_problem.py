@@ -29,6 +29,7 @@ from rich.table import Table
 
 from kerasrnn import cells
 from kerasrnn._files import read_json, write_json
+from kerasrnn._prefetched import prefetched
 from kerasrnn.layers import RNN
 from kerasrnn.training import Backup, TimeLimit
 
@@ -49,7 +50,7 @@ def sequences(part: int, seed: int, length: int, batch_size: int, first: int, la
         marks = tf.reduce_sum(tf.one_hot(tf.cast(starts + places * sizes, tf.int32), length), axis=1)
         return tf.stack([numbers, marks], axis=-1), tf.reduce_sum(numbers * marks, axis=1, keepdims=True)
 
-    return tf.data.Dataset.range(first, last).map(batch).prefetch(4)
+    return prefetched(tf.data.Dataset.range(first, last).map(batch))
 
 
 class Remembering(keras.initializers.Initializer):

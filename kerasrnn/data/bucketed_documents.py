@@ -4,6 +4,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data._pairs import ManyTexts, as_pairs
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.tokenizers import Tokenizer
@@ -102,7 +103,7 @@ def bucketed_documents(
         token_ids, nexts = (tf.where(mask, tf.gather(flat, places), pad_token_id) for flat in (inputs, targets))
         return {"token_ids": token_ids, "mask": mask} if return_mask else token_ids, nexts, tf.cast(mask, tf.float32)
 
-    return place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prefetched(place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _boundaries(given: Sequence[int] | None, lengths: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data._pairs import ManyTexts, Pairs, as_pairs
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.tokenizers import Tokenizer
@@ -118,7 +119,7 @@ def document_streams(
         resets = (inside & tf.gather(begins, places)) | ((batch == 0) & (steps == 0))
         return {"token_ids": token_ids, "resets": resets}, nexts, tf.cast(weights, tf.float32)
 
-    return place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prefetched(place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _aligned(pairs: Pairs, num_steps: int) -> tuple[Pairs, np.ndarray]:

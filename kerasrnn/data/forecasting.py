@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data._missing import POLICIES, without_missing
 from kerasrnn.data._series import Series, gaps, read_series, span_of
 from kerasrnn.data.passes import integer
@@ -105,7 +106,7 @@ def forecast_dataset(
     dataset = tf.data.Dataset.from_tensor_slices(begins.astype(np.int64))
     if shuffle:
         dataset = dataset.shuffle(len(begins), seed=seed)
-    return dataset.batch(batch_size).map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prefetched(dataset.batch(batch_size).map(gather, num_parallel_calls=tf.data.AUTOTUNE))
 
 
 def _windows(

@@ -5,6 +5,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.data.shard_manifest import PARTS, check_shard, read_manifest
 from kerasrnn.data.shard_windows import Cut, Part, Partition, read_tokens
@@ -131,7 +132,7 @@ class TokenShards:
             batches = keys.take(1).flat_map(cut.batches)
         else:
             batches = cut.batches(None)
-        return batches.apply(tf.data.experimental.assert_cardinality(cut.num_batches)).prefetch(tf.data.AUTOTUNE)
+        return prefetched(batches.apply(tf.data.experimental.assert_cardinality(cut.num_batches)))
 
     def epochs(
         self,
@@ -185,7 +186,7 @@ class TokenShards:
                 return batches
             return batches.apply(tf.data.experimental.assert_cardinality(num_batches - first))
 
-        return place.dataset(num_batches, plan).prefetch(tf.data.AUTOTUNE)
+        return prefetched(place.dataset(num_batches, plan))
 
     def _cut(
         self,

@@ -1,6 +1,7 @@
 from typing import Unpack
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -106,4 +107,4 @@ def strided_windows(
         weights = tf.cast(tf.range(num_steps, dtype=tf.int64) >= overlap, tf.float32)
         return windows[:, :-1], windows[:, 1:], weights
 
-    return place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prefetched(place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE))

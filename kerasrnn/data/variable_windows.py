@@ -1,6 +1,7 @@
 from typing import Unpack
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -99,4 +100,4 @@ def variable_windows(
         windows = tf.gather(token_ids, row_starts + tf.range(start, end + 1))
         return windows[:, :-1], windows[:, 1:]
 
-    return place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return prefetched(place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE))

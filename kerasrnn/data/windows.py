@@ -1,4 +1,5 @@
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import integer
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -98,4 +99,4 @@ def language_model_dataset(
     else:
         starts = windows_from(tf.constant(0, tf.int64), tf.range(num_windows, dtype=tf.int64))
     dataset = starts.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.apply(tf.data.experimental.assert_cardinality(num_batches)).prefetch(tf.data.AUTOTUNE)
+    return prefetched(dataset.apply(tf.data.experimental.assert_cardinality(num_batches)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._prefetched import prefetched
 from kerasrnn.data import language_model_dataset, variable_windows
 from kerasrnn.models import Recipe
 from kerasrnn.training.epoch_windows import epoch_windows
@@ -63,7 +64,7 @@ def training_windows(token_ids: np.ndarray, recipe: Recipe, seed: int, first_epo
             yield from _variable(token_ids, recipe, seed, epoch).repeat().take(steps)
 
     pair = (tf.TensorSpec((recipe.batch_size, None), tf.int32),) * 2
-    return tf.data.Dataset.from_generator(batches, output_signature=pair).prefetch(2)
+    return prefetched(tf.data.Dataset.from_generator(batches, output_signature=pair))
 
 
 def validation_windows(token_ids: np.ndarray, recipe: Recipe) -> tf.data.Dataset:
