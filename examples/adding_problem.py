@@ -29,7 +29,7 @@ from rich.table import Table
 
 from kerasrnn import cells
 from kerasrnn._files import read_json, write_json
-from kerasrnn._prefetched import prefetched
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.layers import RNN
 from kerasrnn.training import Backup, TimeLimit
 

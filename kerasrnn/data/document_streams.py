@@ -3,9 +3,9 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data._pairs import ManyTexts, Pairs, as_pairs
 from kerasrnn.data.passes import Passes, PassOptions, integer
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data._missing import POLICIES, without_missing
 from kerasrnn.data._series import Series, gaps, read_series, span_of
 from kerasrnn.data.passes import integer
+from kerasrnn.data.prefetched import prefetched
 
 
 def forecast_dataset(

@@ -5,8 +5,8 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import Passes, PassOptions, integer
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.data.shard_manifest import PARTS, check_shard, read_manifest
 from kerasrnn.data.shard_windows import Cut, Part, Partition, read_tokens
 from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification

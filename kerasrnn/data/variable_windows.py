@@ -1,8 +1,8 @@
 from typing import Unpack
 
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import Passes, PassOptions, integer
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
 

@@ -1,6 +1,6 @@
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data.passes import integer
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
 

@@ -65,6 +65,7 @@ def advice_on(verdict: str, cell: Any, steps: int) -> list[str]:
             "Scale the inputs to about unit variance, and start from smaller kernels: they drive the units to their limits.",
             "Normalise within the cell: kerasrnn.cells.LayerNormLSTMCell.",
             "Lower the learning rate, or add weight decay, if training made it so.",
+            "Where a trained model predicts well, leave it: its gates are often at their limits (Karpathy et al., 2015).",
         ]
     if verdict == "vanishing":
         first = [

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn._prefetched import prefetched
 from kerasrnn.data import language_model_dataset, variable_windows
+from kerasrnn.data.prefetched import prefetched
 from kerasrnn.models import Recipe
 from kerasrnn.training.epoch_windows import epoch_windows
 
