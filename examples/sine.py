@@ -18,7 +18,7 @@ Mirror image, horizon and how long to train were chosen for GRUs that read 32 va
 training on the first 484 values and validating on the next 120; so were the 64 values and 16 steps (seeds 101 to 105, out of
 32, 64 or 128 values and 1, 16 or 64 steps). The seeds change noise, weights and the order of windows.
 
-Run it with `.venv/bin/python examples/sine.py --out runs/sine`: twelve minutes on one core.
+Run it with `.venv/bin/python examples/sine.py --out runs/sine`: ten minutes on one core.
 """
 
 import argparse
