@@ -13,7 +13,7 @@ the same batch, the gradient of a simple recurrent network is computed in five w
 Then the book's exercise: how far the gradient reaches with orthogonal, identity and Glorot recurrent kernels.
 
 Time is the median of several gradients. Memory is measured in a process of its own for each way: how far its peak rises
-over that after a gradient of 8 steps. Run it with `.venv/bin/python examples/bptt.py --out bptt.png`.
+over that after a gradient of 8 steps. Run it with `.venv/bin/python examples/bptt.py --out runs/bptt`.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from rich.console import Console
 from rich.table import Table
 
 import kerasrnn
+from kerasrnn._files import write_whole
 
 WAYS = ("full", "checkpoints", "truncated", "windows", "randomized")
 INITIALIZATIONS = ("orthogonal", "identity, ReLU", "Glorot", "orthogonal × 0.7")
@@ -173,7 +174,7 @@ def main() -> None:
     parser.add_argument("--memory-steps", type=int, default=2048, help="length of sequences for memory (%(default)s)")
     parser.add_argument("--repeats", type=int, default=30, help="gradients to take the median time of (%(default)s)")
     parser.add_argument("--quick", action="store_true", help="smaller, with fewer draws and without memory")
-    parser.add_argument("--out", help="where to draw the picture, as in bptt.png")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="draw costs, errors and reach: bptt.png")
     parser.add_argument("--peak", nargs=5, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
@@ -226,7 +227,8 @@ def main() -> None:
     drawn = rows["randomized"]
     console.print(
         f"Bias and deviation are shares of the full gradient's norm. That of the mean of {arguments.draws:,} random draws, "
-        f"{drawn['bias']:.4f}, is what their noise leaves: {drawn['noise']:.4f} is expected without any bias.",
+        f"{drawn['bias']:.4f}, is what their noise leaves: {drawn['noise']:.4f} is expected without any bias. Memory is by how much "
+        "the process's peak rises above that of eight steps.",
         soft_wrap=True,
     )
     flows = {name: flow(name, arguments.units, arguments.num_steps) for name in INITIALIZATIONS}
@@ -240,8 +242,9 @@ def main() -> None:
     console.print(table)
     if arguments.out:
         norms = {name: found.norms for name, found in flows.items()}
-        draw(rows, drawn["running"], norms, tau).savefig(arguments.out, dpi=90)
-        console.print(f"The picture is in {arguments.out}.")
+        path, figure = arguments.out / "bptt.png", draw(rows, drawn["running"], norms, tau)
+        write_whole(path, lambda beside: figure.savefig(beside, dpi=90))
+        console.print(f"Plot: {path}", soft_wrap=True)
 
 
 if __name__ == "__main__":

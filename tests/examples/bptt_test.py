@@ -10,13 +10,13 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "bptt.py"
 
 
 def test_bias_and_noise(tmp_path):
-    command = [sys.executable, str(EXAMPLE), "--quick", "--out", "bptt.png"]
+    command = [sys.executable, str(EXAMPLE), "--quick", "--out", "plots"]
     environment = {**os.environ, "COLUMNS": "160"}
     process = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False, env=environment
     )
     assert process.returncode == 0, process.stderr
-    assert (tmp_path / "bptt.png").stat().st_size > 10_000
+    assert (tmp_path / "plots/bptt.png").stat().st_size > 10_000
     rows = {line.split("│")[1].strip(): [cell.strip() for cell in line.split("│")[2:-1]]
             for line in process.stdout.splitlines() if line.startswith("│")}  # fmt: skip
     bias = {way: float(row[-2]) for way, row in rows.items() if way in ("full", "checkpoints", "truncated", "windows")}
