@@ -5,7 +5,7 @@
 //
 // FOLDER is that of a version. The library and its headers come with TensorFlow's Python package:
 //
-//   TF=$(python -c "import tensorflow; print(tensorflow.__path__[0])")
+//   TF=$(python -c "import tensorflow; print(tensorflow.sysconfig.get_lib())")
 //   g++ -std=c++17 -O1 -w generate.cc -o generate -isystem "$TF/include" -Wl,--no-as-needed,-rpath,"$TF" -L "$TF" \
 //       -l:libtensorflow_cc.so.2 -l:libtensorflow_framework.so.2
 
