@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_cell.py"
 
 
+@pytest.mark.slow
 def test_the_cell_passes_and_learns(tmp_path):
     command = [sys.executable, str(EXAMPLE), "--epochs", "3", "--steps", "10"]
     process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)

@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "truncated_bptt.py"
 
 
+@pytest.mark.slow
 def test_carried_states_help(tmp_path):
     options = ["--characters", "30000", "--num-steps", "2", "16", "--units", "32", "--epochs", "2"]
     command = [sys.executable, str(EXAMPLE), *options]

@@ -48,6 +48,7 @@ CELLS = {
     "rg_lru": (RGLRUCell(4), by_name(reference.rg_lru)),
     "keras_lstm": (keras.layers.LSTMCell(4), by_name(reference.lstm)),
 }
+QUICK = {"lstm", "gru", "rg_lru"}  # the equations of all are in cells_test.py, and quick
 NOT_RUN = {
     "lstm": [],
     "lstm_peepholes": [],
@@ -58,7 +59,7 @@ NOT_RUN = {
 }
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in CELLS])
 def test_every_cell_passes(name):
     report = check_cell(*CELLS[name], verbose=False)
     not_run = [result.name for result in report.results if result.outcome == "not run"]

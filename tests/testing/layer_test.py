@@ -34,7 +34,7 @@ LAYERS = {
     "keras_lstm": (keras.layers.LSTM(4), None),
     "residual": (Residual(SimpleRNNCell(3)), None),
 }
-SLOW = {"gru_reset_before", "recomputed", "simple_rnn"}
+SLOW = {"gru", "gru_reset_before", "recomputed", "residual", "simple_rnn", "stack", "trained_states"}
 KERAS_LOOP = {"loop", "empty"}
 NOT_RUN = {
     "gru_reset_before": KERAS_LOOP,

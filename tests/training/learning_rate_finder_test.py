@@ -19,7 +19,9 @@ def streams():
     return document_streams([np.arange(600) % 5], batch_size=4, num_steps=10, seed=1)
 
 
-@pytest.mark.parametrize("rate", [0.002, keras.optimizers.schedules.CosineDecay(0.002, 40)])
+@pytest.mark.parametrize(
+    "rate", [pytest.param(0.002, marks=pytest.mark.slow), keras.optimizers.schedules.CosineDecay(0.002, 40)]
+)
 def test_a_rate_is_found_and_the_model_left_as_it_was(rate, tmp_path):
     model, plain = new_model(rate), new_model(rate)
     model.fit(streams(), verbose=0)

@@ -78,7 +78,7 @@ def last_state(result):
     return {name: value for name, value in state.items() if not name.startswith("random/")}
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "awd")) for n in RUNS])
 def test_broken_off_and_repeated_gives_what_a_run_without_a_break_gives(name, straight, corpus, tmp_path):
     settings = RUNS[name]
     first = run(corpus, tmp_path / "broken", settings, stop_at(3, 4))

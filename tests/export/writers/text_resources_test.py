@@ -20,7 +20,7 @@ MAKE = {
 }
 
 
-@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("name", ["normalized", pytest.param("subwords", marks=pytest.mark.slow)])
 def test_strings_in_and_out_in_plain_tensorflow(name, tmp_path, monkeypatch):
     monkeypatch.setattr(_verification, "SETTINGS", [{"temperature": 0.7}, {"top_k": 5}])
     monkeypatch.setattr(_verification, "NEW_TOKENS", 12)
