@@ -2,8 +2,8 @@
 
     python benchmarks/ends_of_passes.py                    # three minutes on two cores
 
-Each pass reads batches as training does: within a function that computes with both cores, here two products of 2048³ a batch.
-Beside a dataset of `kerasrnn.data` is the same pipeline as TensorFlow's documentation ends it, with
+Each pass reads batches as training does: within a function that computes with both cores, here two products of 2048³ a
+batch. Beside a dataset of `kerasrnn.data` is the same pipeline as TensorFlow's documentation ends it, with
 `prefetch(tf.data.AUTOTUNE)`. They are read in turns, each pass a little longer than the one before.
 """
 

@@ -227,8 +227,8 @@ def main() -> None:
     drawn = rows["randomized"]
     console.print(
         f"Bias and deviation are shares of the full gradient's norm. That of the mean of {arguments.draws:,} random draws, "
-        f"{drawn['bias']:.4f}, is what their noise leaves: {drawn['noise']:.4f} is expected without any bias. Memory is by how much "
-        "the process's peak rises above that of eight steps.",
+        f"{drawn['bias']:.4f}, is what their noise leaves: {drawn['noise']:.4f} is expected without any bias. "
+        "Memory is by how much the process's peak rises above that of eight steps.",
         soft_wrap=True,
     )
     flows = {name: flow(name, arguments.units, arguments.num_steps) for name in INITIALIZATIONS}

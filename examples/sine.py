@@ -5,10 +5,10 @@
 Models are trained on the book's 600 examples, that is on targets up to t = 604, and judged on all targets after. A linear
 model, an MLP and a GRU read τ = 4 past values, as in the book, and another GRU reads 32. They are trained to forecast one
 step, longer than in the book (`EPOCHS` epochs of Adam, where it has five of gradient descent); k steps ahead they read
-their own forecasts. Two more GRUs are trained to forecast several steps at once, and read none of their own up to there: 64 from
-32 values, for what is far ahead, and 16 from 64 values, for what is next. As no window of 32 of the first 604 values sees the
-sine rise through zero, all are trained on the series and on its mirror image, −x, as well: a linear model needs no such
-help. Beside them are the last value and linear least squares.
+their own forecasts. Two more GRUs are trained to forecast several steps at once, and read none of their own up to there:
+64 from 32 values, for what is far ahead, and 16 from 64 values, for what is next. As no window of 32 of the first 604 values
+sees the sine rise through zero, all are trained on the series and on its mirror image, −x, as well: a linear model needs no
+such help. Beside them are the last value and linear least squares.
 
 No model can know the noise: an error of 0.2 is the floor, and as 396 values of noise are not exactly of that size, the
 table has their own, too. Nor do noisy values tell exactly where in its cycle a window lies: "ideal" knows the sine, its

@@ -18,7 +18,7 @@ def pytest_make_parametrize_id(val, argname):
 
 @pytest.fixture(scope="module", autouse=True)
 def _frozen_garbage():
-    """TensorFlow keeps the graphs of functions for ever: by the end millions of objects, a second of each full collection."""
+    """TensorFlow keeps the graphs of functions for ever: by the end millions of objects, a second of each collection."""
     yield
     gc.collect()
     gc.freeze()

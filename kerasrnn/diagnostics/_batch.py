@@ -95,8 +95,8 @@ def step_losses(model: Any, outputs: Any, targets: Any, loss: Any) -> Any:
     """The loss of each row and time step, (batch, time); (batch, 1) where the model has one output a sequence."""
     if not (loss is None or callable(loss) or isinstance(loss, str | dict)):
         raise ValueError(
-            f"loss: expected a name, a keras.losses.Loss or a function; received {type(loss).__name__}. Targets belong to the "
-            "batch: (inputs, targets)."
+            f"loss: expected a name, a keras.losses.Loss or a function; received {type(loss).__name__}. Targets belong to "
+            "the batch: (inputs, targets)."
         )
     if loss is None and targets is not None:
         loss = getattr(model, "loss", None)

@@ -174,8 +174,9 @@ def not_finite():
      (lambda: built(keras.layers.GRU(2)), sequences(), {"rows": 0}, ["rows", "received 0"]),
      (lambda: built(keras.layers.GRU(2)), sequences(), {"targets": np.ones((ROWS, 2))}, ["loss", "not compiled"]),
      (lambda: built(keras.layers.GRU(2)), sequences(), {"loss": "mse"}, ["targets", "received None"]),
-     (lambda: built(keras.layers.GRU(2)), sequences(), {"loss": np.ones(2)}, ["loss", "received ndarray", "(inputs, targets)"])],
-    ids=["no_rnn", "not_built", "one_step", "weights", "nan", "no_rows", "lags", "rows", "no_loss", "no_targets", "targets_as_loss"],
+     (lambda: built(keras.layers.GRU(2)), sequences(), {"loss": np.ones(2)}, ["received ndarray", "(inputs, targets)"])],
+    ids=["no_rnn", "not_built", "one_step", "weights", "nan", "no_rows", "lags", "rows", "no_loss", "no_targets",
+         "targets_as_loss"],
 )  # fmt: skip
 def test_bad_input_is_named(model, x, options, words):
     with pytest.raises(ValueError) as caught:

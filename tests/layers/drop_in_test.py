@@ -36,7 +36,7 @@ def results(layer, x, states, mask, training):
     return tf.nest.flatten(run(x, states))
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_outputs_states_and_gradients_equal_keras_s(data):
     name = data.draw(st.sampled_from(["LSTM", "GRU", "SimpleRNN"]))
