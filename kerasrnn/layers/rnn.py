@@ -45,7 +45,7 @@ class RNN(keras.layers.RNN):
         sequences: (batch, time, features).
         initial_state: list of states, each (batch, units); zeros by default.
         mask: (batch, time) booleans; a masked step leaves the states as they were.
-        training: whether dropout and the like are applied.
+        training: whether dropout and the like are applied; None, where nobody says, for no.
 
     Returns:
         The outputs, (batch, time, units) or (batch, units); with `return_state` a list [outputs, *states]. Of a
@@ -91,6 +91,8 @@ class RNN(keras.layers.RNN):
             self, cell, return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
             stateful=stateful, unroll=unroll, zero_output_for_mask=zero_output_for_mask, **kwargs,
         )  # fmt: skip
+        # Not inherited: later versions of Keras leave it out, and a mask would end here.
+        self.supports_masking = True
         self.truncate = truncate
         self.truncation = truncation
         self.checkpoint_steps = checkpoint_steps
@@ -154,7 +156,8 @@ class RNN(keras.layers.RNN):
             tf.tile(tf.cast(tf.convert_to_tensor(s), self.compute_dtype)[None], [batch_size, 1]) for s in self.initial_states
         ]
 
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
+    # None where Keras has False: a model without `training` of its own is fitted too, at half of a forward pass less.
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
         if self._fits_scan():
             check_call(self, sequences, initial_state, mask)
             if training:
@@ -173,9 +176,10 @@ class RNN(keras.layers.RNN):
         states = [tf.cast(tf.convert_to_tensor(s), self.compute_dtype) for s in states]
         return (output, *states) if self.return_state else output
 
-    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any = None, training: bool | None = False) -> Any:
         if not self._fits_scan():
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
+        training = None if training is None else bool(training)
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         states = keras.tree.flatten(initial_state)
         if sequences.shape[1] == 1 and mask is None and not training and not self.zoneout:
@@ -189,12 +193,15 @@ class RNN(keras.layers.RNN):
         # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer.
         if not hasattr(self, "_scan_function"):
             self._scan_function = _untracked(tf.function(self._scan, reduce_retracing=True))
-        arguments = (sequences, states, mask, dropout, recurrent_dropout, bool(training))
-        # Called directly, TensorFlow would warn of retracing wherever a few layers are new: it counts by code, not layer.
-        return self._scan_function().get_concrete_function(*arguments)(*arguments)
+        arguments = (sequences, states, mask, dropout, recurrent_dropout, training)
+        # Traced where no tape sees it: under two of them TensorFlow would wrap each loop in ever more functions. And called
+        # directly, it would warn of retracing wherever a few layers are new: it counts by code, not by layer.
+        with tf.init_scope():
+            scan = self._scan_function().get_concrete_function(*arguments)
+        return scan(*arguments)
 
     def _scan(
-        self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool
+        self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool | None
     ) -> Any:
         x = tf.transpose(tf.cast(sequences, self.cell.compute_dtype), [1, 0, 2])
         mask = None if mask is None else tf.transpose(tf.cast(mask, bool))
@@ -216,12 +223,17 @@ class RNN(keras.layers.RNN):
             mask = tf.reverse(mask, [0]) if self.go_backwards else mask
             mask = mask[:, :, None] if self.return_sequences else mask[-1][:, None]
             outputs = tf.where(mask, outputs, tf.zeros((), outputs.dtype))
-        if not self.return_sequences:
-            return outputs, outputs[:, None], last_states
-        # Nobody reads the last output of a layer that returns all of them.
-        return outputs[:1], tf.transpose(outputs, [1, 0, 2]), last_states
+        if self.return_sequences:
+            # A sum over one step or none: of no steps, the last output is zeros.
+            last, outputs = tf.reduce_sum(outputs[-1:], axis=0), tf.transpose(outputs, [1, 0, 2])
+        else:
+            last, outputs = outputs, outputs[:, None]
+        # A loop over time forgets what is known of its number of steps, and the layers behind ask for it.
+        steps = sequences.shape[1] if self.return_sequences else 1
+        outputs.set_shape([sequences.shape[0], steps, outputs.shape[-1]])
+        return last, outputs, last_states
 
-    def _recurrent_kernel(self, training: bool) -> Any:
+    def _recurrent_kernel(self, training: bool | None) -> Any:
         if self.cell.recurrent_kernel is None:
             return None
         kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
@@ -231,7 +243,7 @@ class RNN(keras.layers.RNN):
 
     def _fused_scan(
         self, x: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], recurrent_kernel: Any,
-        training: bool,
+        training: bool | None,
     ) -> tuple[Any, list[Any]]:  # fmt: skip
         """The outputs (of all steps, or of the last one) and the last states, by the scan of the cell's kind."""
         cell = self.cell
@@ -259,7 +271,7 @@ class RNN(keras.layers.RNN):
             return_sequences=self.return_sequences,
             state_gradient_scale=scale,
             checkpoint_steps=self.checkpoint_steps if training else None,
-            keep_for_gradient=training,
+            keep_for_gradient=training is not False,
         )
 
     def _linear_scan(self, x: Any, states: list[Any], mask: Any, scale: Any) -> tuple[Any, list[Any]]:

@@ -113,13 +113,15 @@ class Scan:
             if self.mask is not None:
                 unmasked = self.mask[t][:, None]
                 d_targets = [tf.where(unmasked, d, zero) for d in d_targets]
+            targets, d_targets = _each_once(targets, d_targets)
             d_projections, d_before, d_step = tape.gradient(
                 targets, [projections, states, self.weights], output_gradients=d_targets, unconnected_gradients="zero"
             )
             if self.kernel is not None:
                 d_before[0] += self._product_gradient(d_projections[-1], transposed_kernels)
             if self.carries_output:
-                d_before = [*d_before, tf.zeros_like(d_states[-1])]
+                # Zeros that depend on what they follow: tf.vectorized_map (in batch_jacobian) needs a loop variable to do so.
+                d_before = [*d_before, tf.where(False, d_states[-1], zero)]
             if self.mask is not None:
                 d_before = [d + tf.where(unmasked, zero, passed_by) for d, passed_by in zip(d_before, d_states)]
             if self.gradient_scale is not None:
@@ -181,6 +183,16 @@ class Scan:
     @property
     def output_size(self) -> int:
         return self.initial_states[-1 if self.carries_output else 0].shape[-1]
+
+
+def _each_once(targets: list[Any], gradients: list[Any]) -> tuple[list[Any], list[Any]]:
+    """A state that is the output too, once, with the sum of its gradients: the tape's own sum cannot be vectorised."""
+    sums: dict[int, tuple[Any, Any]] = {}
+    for target, gradient in zip(targets, gradients, strict=True):
+        _, so_far = sums.get(id(target), (target, None))
+        sums[id(target)] = target, gradient if so_far is None else so_far + gradient
+    once, d_once = zip(*sums.values())
+    return list(once), list(d_once)
 
 
 def _rows(sequence: Any) -> Any:
