@@ -5,8 +5,20 @@ from typing import Any
 from kerasrnn._backend import keras, tf
 
 
+def check_sequences(sequences: Any) -> None:
+    """Raises a ValueError where no recurrent layer can read them."""
+    if isinstance(sequences, (tf.RaggedTensor, tf.SparseTensor)):
+        raise ValueError(
+            f"sequences: expected a dense tensor (batch, time, features); received a {type(sequences).__name__}. Pad rows to one "
+            "length, as with sequences.to_tensor(), and mark the padding by keras.layers.Masking or the argument mask"
+        )
+    _check_number("sequences", sequences)
+
+
 def check_call(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> None:
     """Raises a ValueError that names the argument, what was expected and what came."""
+    if len(sequences.shape) != 3:
+        raise ValueError(f"sequences: expected shape (batch, time, features); received {tuple(sequences.shape)}")
     batch, steps, features = sequences.shape
     kernel = getattr(layer.cell, "kernel", None)  # a cell that builds and projects in its own way may have none
     expected = features if kernel is None else kernel.shape[0]
@@ -28,6 +40,22 @@ def check_call(layer: Any, sequences: Any, initial_state: Any, mask: Any) -> Non
                 f"initial_state: expected {len(sizes)} of shapes {[(batch, size) for size in sizes]}; "
                 f"received {[tuple(s.shape) for s in given]}"
             )
+
+
+def of_expected_rows(layer: Any, sequences: Any) -> Any:
+    """The sequences of a stateful layer, sure to have as many rows as its states.
+
+    A static number of rows is checked by Keras; here it is what only a running graph knows, as of the last batch of an epoch.
+    """
+    expected = getattr(layer, "_expected_batch_size", None)
+    if not layer.stateful or expected is None or sequences.shape[0] is not None:
+        return sequences
+    message = (
+        f"sequences: expected {expected} rows, as {layer.name} is stateful and was built for them; received another number. "
+        "Leave the last, shorter batch of a dataset out (drop_remainder=True), or choose a batch_size that divides the rows"
+    )
+    with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(sequences)[0], expected, message)]):
+        return tf.identity(sequences)
 
 
 def _check_number(name: str, value: Any) -> None:

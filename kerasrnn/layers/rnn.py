@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.layers._checks import check_call
+from kerasrnn.layers._checks import check_call, check_sequences, of_expected_rows
 from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
 from kerasrnn.layers.pointwise import step_and_weights
 from kerasrnn.layers.zoneout import with_zoneout
@@ -158,6 +158,8 @@ class RNN(keras.layers.RNN):
 
     # None where Keras has False: a model without `training` of its own is fitted too, at half of a forward pass less.
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+        check_sequences(sequences)
+        sequences = of_expected_rows(self, sequences)
         if self._fits_scan():
             check_call(self, sequences, initial_state, mask)
             if training:
