@@ -3,7 +3,8 @@
 layers × wrappers × where masks come from × lengths × what stands behind × nesting × precision
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -66,6 +67,16 @@ def specs(count: int, seed: int = 17) -> list[Spec]:
     return list(found)
 
 
+@contextlib.contextmanager
+def precision_of(spec: Spec) -> Iterator[None]:
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(spec.precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def _recurrent(spec: Spec, make: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """The recurrent part, of sequences and perhaps a mask."""
     options |= {"go_backwards": spec.wrapper == "go_backwards", "unroll": spec.wrapper == "unroll"}
@@ -93,7 +104,7 @@ class Parts:
             self.front.append(keras.layers.TimeDistributed(make()))
         self.recurrent = _recurrent(spec, make, return_sequences=sequences, return_state=states)
         self.widened = keras.layers.Dense(4) if spec.wrapper == "residual" else None
-        dense = keras.layers.Dense(2, name="dense")
+        dense = keras.layers.Dense(2, name="head")
         self.behind: list[Any] = {
             "each step": [keras.layers.TimeDistributed(dense)],
             "last": [dense],
@@ -129,7 +140,8 @@ class Subclassed(keras.Model):
     def __init__(self, spec: Any, ours: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec, self.ours = Spec(*spec), ours
-        self.parts = Parts(self.spec, PAIRS[self.spec.layer][0 if ours else 1])
+        with precision_of(self.spec):
+            self.parts = Parts(self.spec, PAIRS[self.spec.layer][0 if ours else 1])
         self.tracked = self.parts.layers
 
     def call(self, inputs: Any) -> Any:
@@ -165,12 +177,8 @@ def arrays_of(spec: Spec, rows: int = 5, seed: int = 0) -> list[np.ndarray]:
 def model_of(spec: Spec, ours: bool) -> keras.Model:
     """The model with our layers or Keras's, its weights drawn from a seed."""
     pair: Pair = PAIRS[spec.layer]
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(spec.precision)
-    try:
+    with precision_of(spec):
         model = _built(spec, pair[0 if ours else 1], ours)
-    finally:
-        keras.config.set_dtype_policy(before)
     random = np.random.default_rng(1)
     model.set_weights([0.4 * random.standard_normal(w.shape) ** (2 if "variance" in v.path else 1) for v, w in zip(model.weights, model.get_weights())])
     return model

@@ -3,6 +3,7 @@
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.cells._keras import AutocastScope
 from kerasrnn.scan import Step
 
 
@@ -15,16 +16,19 @@ def step_and_weights(cell: Any, x: Any, states: list[Any]) -> tuple[Step, list[A
         states: its states, each (batch, …).
     """
     variables = _variables_read(cell, x, states)
+    precision = cell.compute_dtype if cell.compute_dtype != cell.variable_dtype else None
 
     def step(x: Any, h: Any, states: list[Any], weights: list[Any], t: Any) -> tuple[Any, list[Any]]:
         # The scan's gradient loop would lose the gradients of weights that the step captures.
         scope = keras.StatelessScope()
         for variable, weight in zip(variables, weights):
-            scope.add_update((variable, tf.cast(weight, cell.compute_dtype)))
-        with scope:
+            scope.add_update((variable, weight))
+        with scope, AutocastScope(precision):
             return cell.pointwise(x, h, states)
 
-    return step, [tf.convert_to_tensor(v) for v in variables]
+    # In their own precision, in which the gradients of all steps are summed.
+    with AutocastScope(None):
+        return step, [tf.convert_to_tensor(v) for v in variables]
 
 
 def _variables_read(cell: Any, x: Any, states: list[Any]) -> list[keras.Variable]:
