@@ -218,8 +218,8 @@ class RNN(keras.layers.RNN):
             outputs = tf.where(mask, outputs, tf.zeros((), outputs.dtype))
         if not self.return_sequences:
             return outputs, outputs[:, None], last_states
-        # Nobody reads the last output of a layer that returns all of them.
-        return outputs[:1], tf.transpose(outputs, [1, 0, 2]), last_states
+        # A sum of one: of no steps it is zeros.
+        return tf.reduce_sum(outputs[-1:], axis=0), tf.transpose(outputs, [1, 0, 2]), last_states
 
     def _recurrent_kernel(self, training: bool) -> Any:
         if self.cell.recurrent_kernel is None:
