@@ -92,9 +92,10 @@ def prove(
     """
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
-    states = [(state["name"], state["size"]) for state in about["states"]]
+    states = signatures["step"].states if "step" in signatures else {}
+    forward = signatures["forward"]
     text = isinstance(samples, str)
-    samples = samples_for(model, signatures["forward"], samples)
+    samples = samples_for(model, forward, samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
@@ -104,7 +105,8 @@ def prove(
             of_tokens = about["vocabulary_size"] is not None
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
-            checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
+            any_length = all(spec.shape[1] is None for spec in forward.inputs if spec.shape.rank > 1)
+            checks = verify_values(expected, candidate.functions, samples, states, tokenizer, forward.masked, any_length)
     parity = as_json(checks)
     if verbose:
         Console().print(parity_table(parity["checks"]))
@@ -141,7 +143,7 @@ def verify(
     """
     manifest = read_manifest(folder)
     with in_float32(model):
-        signatures = signatures_of(model, input_signature)
+        signatures = signatures_of(model, input_signature, samples)
         signatures = {name: signature for name, signature in signatures.items() if name in manifest["signatures"]}
         quantized = {"quantize": manifest.get("quantize"), "max_loss": manifest.get("max_loss")}
         return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose, **quantized)

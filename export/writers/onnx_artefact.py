@@ -75,7 +75,7 @@ def _export(
     max_loss: float | None, report: str | None,
 ) -> Path:  # fmt: skip
     _check_options(quantize, max_loss, report)
-    signatures = signatures_of(model, input_signature)
+    signatures = signatures_of(model, input_signature, samples)
     text = _why_not_text(model.tokenizer) if "generate" in signatures else None
     if text:
         signatures = {name: signatures[name] for name in ("forward", "step")}

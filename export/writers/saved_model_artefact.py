@@ -58,7 +58,7 @@ def export_saved_model(
 def _export(
     model: keras.Model, path: Path, samples: Any, verbose: bool, keep: int | None, input_signature: Any
 ) -> Path:
-    signatures = signatures_of(model, input_signature)
+    signatures = signatures_of(model, input_signature, samples)
     forward_inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     with next_version(path, keep) as version:
         functions = {name: signature.traced() for name, signature in signatures.items()}

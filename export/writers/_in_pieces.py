@@ -1,0 +1,87 @@
+"""Whether a model gives in pieces what it gives on the whole sequence, and which layer does not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasrnn.export.writers._masked_samples import MaskedSamples, hidden_places
+from kerasrnn.export.writers._observed import Observed
+from kerasrnn.export.writers._signature import Signature, first_states
+from kerasrnn.export.writers._verification import joined
+
+_SINGLE = 24  # steps taken one by one, at most
+
+
+def difference_in_pieces(model: keras.Model, forward: Signature, step: Signature, samples: MaskedSamples) -> str | None:
+    """Why the model itself gives something else in pieces, which no list of layers can tell; None if it does not.
+
+    Args:
+        model: the model.
+        forward: its call on whole sequences, all of whose inputs have a time axis of one length.
+        step: the same with states in and out.
+        samples: inputs of forward, with masked steps.
+    """
+    in_pieces = step.traced()
+    for rows, what in ((slice(2, 3), "it looks at other steps than its own"), (slice(None), "it looks at others where steps are masked")):
+        inputs = {name: value[rows] for name, value in samples.inputs.items()}
+        for cuts in _cuts(next(iter(inputs.values())).shape[1]):
+            pieces = _run(lambda *tensors: _arrays(in_pieces(*tensors)), step, inputs, cuts)
+            for name, value in samples.outputs.items():
+                if not _same(value[rows], [piece[name] for piece in pieces]):
+                    return f"{_culprit(model, forward, step, inputs, cuts)}, gives something else in pieces: {what}"
+    return None
+
+
+def _cuts(steps: int) -> list[list[int]]:
+    """Two pieces; pieces that begin, end and lie within masked steps; single steps."""
+    edges = np.flatnonzero(np.diff(hidden_places(steps))) + 1
+    within = {int(edge) for edge in edges[::2]} | {int(edge) + 1 for edge in edges[1::2]} | {steps - 1}
+    every = [[2 * steps // 5], sorted(cut for cut in within if 0 < cut < steps), list(range(1, min(steps, _SINGLE)))]
+    return [cuts for cuts in every if cuts and 0 not in cuts]
+
+
+def _run(function: Callable[..., Any], step: Signature, inputs: dict[str, np.ndarray], cuts: list[int]) -> list[dict[str, Any]]:
+    rows, steps = next(iter(inputs.values())).shape[:2]
+    states, pieces = first_states(step.states, rows), []
+    for first, last in zip([0, *cuts], [*cuts, steps]):
+        given: dict[str, Any] = {**{name: value[:, first:last] for name, value in inputs.items()}, **states}
+        pieces.append(function(*(tf.constant(given[spec.name]) for spec in step.inputs)))
+        states = {name: pieces[-1][f"next_{name}"] for name in states}
+    return pieces
+
+
+def _arrays(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _same(whole: np.ndarray, pieces: list[np.ndarray]) -> bool:
+    value = joined(pieces, whole)
+    if value.shape != whole.shape:
+        return False
+    if whole.dtype.kind != "f":
+        return bool((value == whole).all())
+    largest = float(np.abs(whole[np.isfinite(whole)]).max(initial=0.0))
+    return np.allclose(value, whole, rtol=1e-3, atol=1e-4 * max(1.0, largest), equal_nan=True)
+
+
+def _culprit(
+    model: keras.Model, forward: Signature, step: Signature, inputs: dict[str, np.ndarray], cuts: list[int]
+) -> str:
+    """The first layer whose values differ, in the order of calls; the model where none does."""
+    whole = Observed(model, forward)(*(tf.constant(inputs[spec.name]) for spec in forward.inputs)).values
+    observed, seen = Observed(model, step), []
+
+    def noting(*tensors: Any) -> dict[str, np.ndarray]:
+        seen.append(observed(*tensors))
+        return seen[-1].outputs
+
+    _run(noting, step, inputs, cuts)
+    if all(len(piece.values) == len(whole) for piece in seen):
+        for i, (name, value) in enumerate(whole):
+            parts = [piece.values[i][1] for piece in seen]
+            if all(part.ndim == value.ndim for part in parts) and not _same(value, parts):
+                return name
+    return f"{model.name}, a {type(model).__name__}"
