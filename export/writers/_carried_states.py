@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasrnn.export.writers._markers import of_the_shape_of
 from kerasrnn.export.writers._patched import patched
 from kerasrnn.export.writers._signature import Signature
 
@@ -117,7 +118,7 @@ def states_handed_in(carried: list[Carried], states: list[Any]) -> Iterator[dict
             last, outputs, new = method(sequences, initial_state, mask=mask, training=training)
             values = keras.tree.flatten(new)
             if len(flat) > count:
-                begun = tf.cumsum(tf.cast(keras.tree.flatten(mask)[0], tf.int32), axis=1) > 0
+                begun = tf.cumsum(tf.cast(of_the_shape_of(sequences, mask), tf.int32), axis=1) > 0
                 last = tf.where(tf.reduce_any(begun, axis=1)[:, None], last, flat[count])
                 if layer.return_sequences:
                     outputs = tf.where(begun[:, :, None], outputs, flat[count][:, None])

@@ -28,7 +28,10 @@ def difference_in_pieces(model: keras.Model, forward: Signature, step: Signature
     for rows, what in ((slice(2, 3), "it looks at other steps than its own"), (slice(None), "it looks at others where steps are masked")):
         inputs = {name: value[rows] for name, value in samples.inputs.items()}
         for cuts in _cuts(next(iter(inputs.values())).shape[1]):
-            pieces = _run(lambda *tensors: _arrays(in_pieces(*tensors)), step, inputs, cuts)
+            try:
+                pieces = _run(lambda *tensors: _arrays(in_pieces(*tensors)), step, inputs, cuts)
+            except tf.errors.OpError as error:
+                return f"it fails in pieces: {_said(error)}"
             for name, value in samples.outputs.items():
                 if not _same(value[rows], [piece[name] for piece in pieces]):
                     return f"{_culprit(model, forward, step, inputs, cuts)}, gives something else in pieces: {what}"
@@ -55,6 +58,14 @@ def _run(function: Callable[..., Any], step: Signature, inputs: dict[str, np.nda
 
 def _arrays(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
     return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _said(error: tf.errors.OpError) -> str:
+    """What an operation said, with its name, in which its layer's is."""
+    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
+    node = next((line for line in reversed(lines) if "{{node" in line), "")
+    said = next((line for line in reversed(lines) if "{{node" not in line), "")
+    return f"{said} ({node.partition('{{node ')[2].partition('}}')[0]})" if node else said
 
 
 def _same(whole: np.ndarray, pieces: list[np.ndarray]) -> bool:

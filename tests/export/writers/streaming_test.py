@@ -206,7 +206,8 @@ def check_against_keras(folder, model, inputs):
         expected = dict(zip(sorted(whole) if isinstance(expected, dict) else whole, flat))
         for name, value in expected.items():
             np.testing.assert_allclose(whole[name], value, atol=2e-5, err_msg=f"{name}, whole, rows {rows}")
-        for cuts in ([7], [3, 8, 15, 16], list(range(1, steps))):
+        empty = [3, 8, 8] if read_manifest(folder)["kind"] == "onnx" else [3, 8]
+        for cuts in ([7], [*empty, steps - 3], list(range(1, steps))):
             states, pieces = initial_states(len(next(iter(given.values())))), []
             for first, last in zip([0, *cuts], [*cuts, steps]):
                 outputs = step(**{name: value[:, first:last] for name, value in given.items()}, **states)
@@ -229,7 +230,7 @@ def cases():
         yield pytest.param(layer, source, head, style, saved, id=title, marks=[] if (i, j) in FAST else pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("layer", "source", "head", "style", "saved"), cases())
+@pytest.mark.parametrize(("layer", "source", "head", "style", "saved"), list(cases()))
 def test_a_masked_model_gives_what_keras_gives(layer, source, head, style, saved, tmp_path):
     model, signature, parts = build(layer, source, head, style)
     folder = (export_saved_model if saved else export_onnx)(model, tmp_path / "out", input_signature=signature)
@@ -299,7 +300,7 @@ def test_samples_have_masked_steps_in_every_place(source, given):
     forward = forward_signature(model, signature)
     samples = hard_inputs(parts.source, np.random.default_rng(5)) if given else None
     if given:
-        samples = [np.tile(value[-1:], (3, 3, *[1] * (value.ndim - 2)))[:, :40] for value in samples.values()]  # none is masked
+        samples = {name: np.tile(value[-1:], (3, 3, *[1] * (value.ndim - 2))) for name, value in samples.items()}  # none is masked
     hard = masked_samples(model, forward, samples_for(model, forward, samples))
     masks = []
     parts.recurrent.__dict__["call"] = lambda x, mask=None, **_: (masks.append(np.array(mask)), x)[1]
@@ -407,4 +408,14 @@ def test_a_model_that_takes_no_other_length_says_so():
     positions = layers.Lambda(lambda h: h + ops.reshape(ops.arange(5, dtype="float32"), (1, 5, 1)), name="positions")
     h = layers.GRU(3, return_sequences=True)(positions(x))
     reason = signatures_of(keras.Model(x, h))["forward"].no_step
-    assert "positions" in reason or "the input x has a fixed length of 5 steps, and the model takes no other" in reason
+    assert reason.startswith("it fails in pieces: Incompatible shapes: [1,5,1] vs. [") and "/positions" in reason
+
+
+def test_a_layer_that_asks_for_a_number_of_steps_is_refused():
+    class Positions(layers.Layer):
+        def call(self, h):
+            return h + ops.reshape(ops.arange(h.shape[1], dtype="float32"), (1, -1, 1))
+
+    x = keras.Input((5, FEATURES), name="x")
+    reason = signatures_of(keras.Model(x, layers.GRU(3)(Positions(name="positions")(x))))["forward"].no_step
+    assert reason.startswith("the input x has a fixed length of 5 steps, and the model takes no other: ")
