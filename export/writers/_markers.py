@@ -93,7 +93,7 @@ def _traced_loop(
 def of_the_shape_of(sequences: Any, mask: Any) -> Any:
     """A mask, (batch, time) for sequences (batch, time, …): onnxruntime reduces no axis of what is empty, as in Masking."""
     mask = keras.tree.flatten(mask)[0]
-    return tf.ensure_shape(tf.reshape(mask, tf.shape(sequences)[:2]), mask.shape)
+    return tf.ensure_shape(tf.reshape(mask, tf.shape(sequences)[:2]), mask.shape[:2])
 
 
 def _is_stack(cell: Any) -> bool:

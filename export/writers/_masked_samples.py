@@ -14,7 +14,7 @@ from kerasrnn.export.writers._observed import Observed, Seen
 from kerasrnn.export.writers._signature import Signature
 
 _STEPS = 16  # of inputs that take any number
-_POOL = 64  # random steps to look among
+_POOL, _AT_ONCE = 64, 32  # random steps to look among; steps tried in one call
 
 Step = dict[str, np.ndarray]  # inputs by name, each (features,) as one step of a row has it
 
@@ -62,12 +62,17 @@ def masked_samples(model: keras.Model, forward: Signature, samples: dict[str, np
 
     usual = _usual_steps(model, base, list(over_time))
     inputs, seen, masks = tried(usual)
-    open_ones = [i for i, (_, mask) in enumerate(masks) if not _hiding(mask)]
-    if open_ones:
-        pool = _pool(base, list(over_time))
-        masks_of_pool = tried(pool)[2]
-        found = [_hiding(masks_of_pool[i][1]) for i in open_ones]
-        inputs, seen, masks = tried([*usual, *(pool[hiding[0]] for hiding in found if hiding)])
+    found: list[Step] = []
+    missing = {i for i, (_, mask) in enumerate(masks) if not _hiding(mask)}
+    pool = _pool(samples, list(over_time)) if missing else []
+    while missing and pool:
+        some, pool = pool[:_AT_ONCE], pool[_AT_ONCE:]
+        for i, (_, mask) in enumerate(tried(some)[2]):
+            if i in missing and (hiding := _hiding(mask)):
+                missing.remove(i)
+                found.append(some[hiding[0]])
+    if found:
+        inputs, seen, masks = tried([*usual, *found])
     never = [name for name, mask in masks if not _hiding(mask)]
     return MaskedSamples(inputs, seen.outputs, bool(masks), list(dict.fromkeys(never)))
 
@@ -79,27 +84,29 @@ def has_time_axis(spec: tf.TensorSpec) -> bool:
 
 
 def _usual_steps(model: keras.Model, base: dict[str, np.ndarray], over_time: list[str]) -> list[Step]:
-    """Zeros in all inputs; the values of Masking layers in those of floats; zeros in one input alone."""
-    step = {name: base[name][0, 0] for name in over_time}
-    zeros = {name: np.zeros_like(value) for name, value in step.items()}
+    """Zeros, False or empty strings in all inputs; the values of Masking layers in those of floats; zeros in one input alone."""
+    step = {name: np.asarray(base[name][0, 0], base[name].dtype) for name in over_time}
+    zeros = {name: np.full_like(value, "" if value.dtype == object else 0) for name, value in step.items()}
     floats = [name for name, value in step.items() if value.dtype.kind == "f"]
     values = {float(layer.mask_value) for layer in model._flatten_layers() if isinstance(layer, keras.layers.Masking)} - {0.0}
     found = [zeros, *({name: np.full_like(step[name], value) for name in floats} for value in sorted(values) if floats)]
     return found + [{name: zeros[name]} for name in over_time if len(over_time) > 1]
 
 
-def _pool(base: dict[str, np.ndarray], over_time: list[str]) -> list[Step]:
-    """Constants from −4 to 4 by quarters, small integers, and random steps."""
+def _pool(samples: dict[str, np.ndarray], over_time: list[str]) -> list[Step]:
+    """Constants from −4 to 4 by quarters, all integers of the samples, and random steps of them, some ten times as large."""
     random = np.random.default_rng(1)
-    pool: list[Step] = []
-    for constant in np.arange(-4, 4.25, 0.25):
-        pool.append({name: np.full_like(base[name][0, 0], constant) for name in over_time if base[name].dtype.kind == "f"})
-    for _ in range(_POOL):
-        rows, times = random.integers(0, len(next(iter(base.values())))), random.integers(0, base[over_time[0]].shape[1])
-        scale = random.choice([1.0, 10.0])
-        step = {name: base[name][rows, times] for name in over_time}
-        pool.append({n: (v * scale).astype(v.dtype) if v.dtype.kind == "f" else v for n, v in step.items()})
-    return [step for step in pool if step]
+    floats = [name for name in over_time if samples[name].dtype.kind == "f"]
+    pool: list[Step] = [{name: np.full_like(samples[name][0, 0], c) for name in floats} for c in np.arange(-4, 4.25, 0.25) if floats]
+    for name in over_time:
+        if samples[name].dtype.kind in "iu":
+            pool += [{name: np.full_like(samples[name][0, 0], value)} for value in np.unique(samples[name])]
+    for scale in (1, 10):
+        for row, place in random.random((_POOL, 2)):
+            values = {name: samples[name] for name in over_time}
+            step = {n: v[int(row * len(v)), int(place * v.shape[1])] for n, v in values.items()}
+            pool.append({n: (v * scale).astype(v.dtype) if n in floats else v for n, v in step.items()})
+    return pool
 
 
 def _rows(base: dict[str, np.ndarray], hiding: list[Step]) -> dict[str, np.ndarray]:

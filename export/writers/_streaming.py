@@ -72,7 +72,7 @@ def streaming_signature(model: keras.Model, forward: Signature, samples: MaskedS
 @contextlib.contextmanager
 def _no_loop_unrolled(model: keras.Model) -> Iterator[None]:
     """While it is open, no recurrent layer unrolls its loop, for which it would need a number of steps."""
-    layers = [layer for layer in recurrent_layers(model) if layer.unroll]
+    layers = [layer for layer in recurrent_layers(model) if getattr(layer, "unroll", False)]
     try:
         for layer in layers:
             layer.unroll = False
@@ -89,6 +89,8 @@ def _static_obstacle(model: keras.Model, forward: Signature) -> str | None:
     fixed = {spec.name: spec.shape[1] for spec in forward.inputs if spec.shape[1] is not None}
     if len(set(fixed.values())) > 1:
         return f"its inputs have lengths that differ: {', '.join(f'{n} steps of {name}' for name, n in fixed.items())}"
+    if fixed and len(fixed) < len(forward.inputs):
+        return f"the input {next(iter(fixed))} has a fixed length, and others have not"
     every = list(model._flatten_layers())
     distributed = [layer for layer in every if isinstance(layer, keras.layers.TimeDistributed)]
     within = {id(inner) for layer in distributed for inner in layer.layer._flatten_layers()}  # these see one step
