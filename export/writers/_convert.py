@@ -91,7 +91,8 @@ def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:
 
 def _let_reductions_be_empty(model: onnx.ModelProto) -> None:
     """Axes counted from the front where the rank is known: onnxruntime reduces nothing over axis −1 of an empty tensor."""
-    constants = {one.name: onnx.numpy_helper.to_array(one) for one in model.graph.initializer if one.data_type == TensorProto.INT64}
+    integers = [one for one in model.graph.initializer if one.data_type == TensorProto.INT64]
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in integers}
     found = [node for node in model.graph.node if node.op_type.startswith("Reduce") and len(node.input) == 2]
     found = [node for node in found if np.any(constants.get(node.input[1], 0) < 0)]
     if not found or too_large(weight_bytes(model)):

@@ -1,16 +1,15 @@
 """Whether a model gives in pieces what it gives on the whole sequence, and which layer does not."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasrnn.export.writers._masked_samples import MaskedSamples, hidden_places
+from kerasrnn.export.writers._feeding import fed, joined
+from kerasrnn.export.writers._masked_samples import MaskedSamples, cuts_around_masked
 from kerasrnn.export.writers._observed import Observed
-from kerasrnn.export.writers._signature import Signature, first_states
-from kerasrnn.export.writers._verification import joined
+from kerasrnn.export.writers._signature import Signature
 
 _SINGLE = 24  # steps taken one by one, at most
 
@@ -24,40 +23,24 @@ def difference_in_pieces(model: keras.Model, forward: Signature, step: Signature
         step: the same with states in and out.
         samples: inputs of forward, with masked steps.
     """
-    in_pieces = step.traced()
-    for rows, what in ((slice(2, 3), "it looks at other steps than its own"), (slice(None), "it looks at others where steps are masked")):
+    traced = step.traced()
+
+    def in_pieces(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: value.numpy() for name, value in traced(*_tensors(step, inputs)).items()}
+
+    looks = ((slice(2, 3), "it looks at other steps than its own"), (slice(None), "it looks at others where steps are masked"))
+    for rows, what in looks:
         inputs = {name: value[rows] for name, value in samples.inputs.items()}
-        for cuts in _cuts(next(iter(inputs.values())).shape[1]):
+        steps = next(iter(inputs.values())).shape[1]
+        for cuts in (sorted({2 * steps // 5} - {0}), cuts_around_masked(steps), list(range(1, min(steps, _SINGLE)))):
             try:
-                pieces = _run(lambda *tensors: _arrays(in_pieces(*tensors)), step, inputs, cuts)
+                pieces = fed(in_pieces, inputs, step.states, cuts)
             except tf.errors.OpError as error:
                 return f"it fails in pieces: {_said(error)}"
             for name, value in samples.outputs.items():
                 if not _same(value[rows], [piece[name] for piece in pieces]):
                     return f"{_culprit(model, forward, step, inputs, cuts)}, gives something else in pieces: {what}"
     return None
-
-
-def _cuts(steps: int) -> list[list[int]]:
-    """Two pieces; pieces that begin, end and lie within masked steps; single steps."""
-    edges = np.flatnonzero(np.diff(hidden_places(steps))) + 1
-    within = {int(edge) for edge in edges[::2]} | {int(edge) + 1 for edge in edges[1::2]} | {steps - 1}
-    every = [[2 * steps // 5], sorted(cut for cut in within if 0 < cut < steps), list(range(1, min(steps, _SINGLE)))]
-    return [cuts for cuts in every if cuts and 0 not in cuts]
-
-
-def _run(function: Callable[..., Any], step: Signature, inputs: dict[str, np.ndarray], cuts: list[int]) -> list[dict[str, Any]]:
-    rows, steps = next(iter(inputs.values())).shape[:2]
-    states, pieces = first_states(step.states, rows), []
-    for first, last in zip([0, *cuts], [*cuts, steps]):
-        given: dict[str, Any] = {**{name: value[:, first:last] for name, value in inputs.items()}, **states}
-        pieces.append(function(*(tf.constant(given[spec.name]) for spec in step.inputs)))
-        states = {name: pieces[-1][f"next_{name}"] for name in states}
-    return pieces
-
-
-def _arrays(outputs: dict[str, Any]) -> dict[str, np.ndarray]:
-    return {name: value.numpy() for name, value in outputs.items()}
 
 
 def _said(error: tf.errors.OpError) -> str:
@@ -82,17 +65,21 @@ def _culprit(
     model: keras.Model, forward: Signature, step: Signature, inputs: dict[str, np.ndarray], cuts: list[int]
 ) -> str:
     """The first layer whose values differ, in the order of calls; the model where none does."""
-    whole = Observed(model, forward)(*(tf.constant(inputs[spec.name]) for spec in forward.inputs)).values
-    observed, seen = Observed(model, step), []
+    whole = Observed(model, forward, values=True)(*_tensors(forward, inputs)).values
+    observed, seen = Observed(model, step, values=True), []
 
-    def noting(*tensors: Any) -> dict[str, np.ndarray]:
-        seen.append(observed(*tensors))
+    def noting(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        seen.append(observed(*_tensors(step, inputs)))
         return seen[-1].outputs
 
-    _run(noting, step, inputs, cuts)
+    fed(noting, inputs, step.states, cuts)
     if all(len(piece.values) == len(whole) for piece in seen):
         for i, (name, value) in enumerate(whole):
             parts = [piece.values[i][1] for piece in seen]
             if all(part.ndim == value.ndim for part in parts) and not _same(value, parts):
                 return name
     return f"{model.name}, a {type(model).__name__}"
+
+
+def _tensors(signature: Signature, inputs: dict[str, np.ndarray]) -> list[Any]:
+    return [tf.constant(inputs[spec.name]) for spec in signature.inputs]

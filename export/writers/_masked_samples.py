@@ -97,7 +97,8 @@ def _pool(samples: dict[str, np.ndarray], over_time: list[str]) -> list[Step]:
     """Constants from −4 to 4 by quarters, all integers of the samples, and random steps of them, some ten times as large."""
     random = np.random.default_rng(1)
     floats = [name for name in over_time if samples[name].dtype.kind == "f"]
-    pool: list[Step] = [{name: np.full_like(samples[name][0, 0], c) for name in floats} for c in np.arange(-4, 4.25, 0.25) if floats]
+    constants = np.arange(-4, 4.25, 0.25) if floats else ()
+    pool: list[Step] = [{name: np.full_like(samples[name][0, 0], value) for name in floats} for value in constants]
     for name in over_time:
         if samples[name].dtype.kind in "iu":
             pool += [{name: np.full_like(samples[name][0, 0], value)} for value in np.unique(samples[name])]
@@ -132,6 +133,13 @@ def hidden_places(steps: int) -> np.ndarray:
         hidden[first:last] = True
     hidden[steps - steps // 5 :] = True
     return hidden
+
+
+def cuts_around_masked(steps: int) -> list[int]:
+    """Where to cut that many steps, so that pieces begin, end and lie within the hidden places."""
+    edges = np.flatnonzero(np.diff(hidden_places(steps))) + 1
+    cuts = {int(edge) for edge in edges[::2]} | {int(edge) + 1 for edge in edges[1::2]} | {steps - 1}
+    return sorted(cut for cut in cuts if 0 < cut < steps)
 
 
 def _hiding(mask: np.ndarray) -> list[int]:

@@ -22,15 +22,21 @@ class Seen:
 
 
 class Observed:
-    """A signature's function, with what happens at every layer of the model: one trace, any number of calls."""
+    """A signature's function, with what happens at every layer of the model: one trace, any number of calls.
 
-    def __init__(self, model: keras.Model, signature: Signature) -> None:
+    Args:
+        model: the model.
+        signature: what to call.
+        values: whether to keep what each layer gives.
+    """
+
+    def __init__(self, model: keras.Model, signature: Signature, values: bool = False) -> None:
         self._masks: list[str] = []
         self._values: list[str] = []
 
         def function(*tensors: Any) -> tuple[dict[str, Any], list[Any], list[Any]]:
             masks: list[tuple[str, Any]] = []
-            values: list[tuple[str, Any]] = []
+            given_out: list[tuple[str, Any]] = []
             graph = tf.compat.v1.get_default_graph()
 
             def of_this_graph(value: Any) -> bool:
@@ -44,15 +50,16 @@ class Observed:
                     found = [value for key, value in given.items() if key.endswith("mask")]
                     masks.extend((name, mask) for mask in keras.tree.flatten(found) if of_this_graph(mask))
                     results = method(*args, **kwargs)
-                    values.extend((name, value) for value in keras.tree.flatten(results) if of_this_graph(value))
+                    kept = keras.tree.flatten(results) if values else []
+                    given_out.extend((name, value) for value in kept if of_this_graph(value))
                     return results
 
                 return call
 
             with patched(_operations(model), "call", noting):
                 outputs = signature.function(*tensors)
-            self._masks, self._values = [name for name, _ in masks], [name for name, _ in values]
-            return outputs, [tf.cast(mask, tf.bool) for _, mask in masks], [value for _, value in values]
+            self._masks, self._values = [name for name, _ in masks], [name for name, _ in given_out]
+            return outputs, [tf.cast(mask, tf.bool) for _, mask in masks], [value for _, value in given_out]
 
         self._traced = tf.function(function, signature.inputs)
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from kerasrnn.export._manifest import read_manifest
 from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
+from kerasrnn.export.writers._feeding import Function
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
@@ -20,7 +21,7 @@ from kerasrnn.export.writers._quality import verify_quality
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
-from kerasrnn.export.writers._verification import Function, as_json, verify_interface
+from kerasrnn.export.writers._verification import as_json, verify_interface
 from kerasrnn.export.writers._verification import verify as verify_values
 
 _ONNX_TYPES = {"float": "float32", "double": "float64"}

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from kerasrnn.export.writers._feeding import Function
 from kerasrnn.export.writers._signature import first_states
 from kerasrnn.export.writers._texts import request
-from kerasrnn.export.writers._verification import Check, Function, check_all, check_outputs
+from kerasrnn.export.writers._verification import Check, check_all, check_outputs
 
 MAX_LOSS = 0.01  # of a language model: how much larger its perplexity may be, as a share
 MAX_ERROR = 0.05  # of any other: the root mean square error of an output over its spread (standard deviation)

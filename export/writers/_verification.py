@@ -6,7 +6,6 @@ an export. The error of running freely, each side on its own states, is reported
 which a wrong weight or a lost state exceeds by far. Texts must be the same, but where a draw lies at a boundary.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +14,8 @@ from rich.console import Console
 
 from kerasrnn.export._manifest import ArtefactError
 from kerasrnn.export._report import parity_table
+from kerasrnn.export.writers._feeding import Function, fed, joined
+from kerasrnn.export.writers._masked_samples import cuts_around_masked
 from kerasrnn.export.writers._signature import first_states
 from kerasrnn.export.writers._texts import compare, request
 
@@ -28,9 +29,6 @@ SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0.0}, {"temperature": 0.7}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}, {"repetition_penalty": 1.3},
     {"temperature": 0.0, "repetition_penalty": 1.3}, {"temperature": 1.3, "top_k": 9, "top_p": 0.8, "min_p": 0.02},
 ]  # fmt: skip
-
-# Named arrays in, named arrays out.
-Function = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -220,35 +218,28 @@ def _verify_step(
     states: dict[str, np.ndarray], at_least: dict[str, float] | None = None,
 ) -> list[Check]:  # fmt: skip
     batch, steps = next(iter(whole.values())).shape[:2]
-    first = first_states(states, batch)
-    shared, own = first, first
-    pairs, pieces = [], []
+    shared = first = first_states(states, batch)
+    pairs = []
     single = min(steps, max(STEPS))  # steps taken one by one; of a longer input the others are one piece
-    for begin, end in zip(range(single + 1), [*range(1, single + 1), steps]):
-        if begin < end:
-            inputs = {name: value[:, begin:end] for name, value in whole.items()}
-            pieces.append(candidate["step"]({**inputs, **own}))
-            own = {state: pieces[-1][f"next_{state}"] for state in first}
-        if begin < single:
-            pairs.append((reference["step"]({**inputs, **shared}), candidate["step"]({**inputs, **shared})))
-            shared = {state: pairs[-1][0][f"next_{state}"] for state in first}
+    for t in range(single):
+        inputs = {name: value[:, t : t + 1] for name, value in whole.items()} | shared
+        pairs.append((reference["step"](inputs), candidate["step"](inputs)))
+        shared = {state: pairs[-1][0][f"next_{state}"] for state in first}
     scales = {name: max((at_least or {}).get(name, 0.0), *(_spread(name, e[name]) for e, _ in pairs)) for name in pairs[0][0]}
     one_step = 0.0
     for expected, received in pairs:
         one_step = _largest(one_step, _error(expected, received, scales))
-    in_one_call = _error(reference["step"]({**whole, **first}), candidate["step"]({**whole, **first}), at_least)
+    in_one_call = {**whole, **first}
+    free_error = _error(reference["step"](in_one_call), candidate["step"](in_one_call), at_least)
     expected = reference["forward"](whole)
-    free_error = _error(expected, {name: joined([p[name] for p in pieces], value) for name, value in expected.items()}, at_least)
+    for cuts in ([*range(1, single), *([single] if single < steps else [])], *([cuts_around_masked(steps)] if at_least else [])):
+        pieces = fed(candidate["step"], whole, states, cuts)
+        received = {name: joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
+        free_error = _largest(free_error, _error(expected, received, at_least))
     return [
         Check("step", "one step", batch, steps, one_step, ONE_STEP_LIMIT),
-        Check("step", "running freely", batch, steps, _largest(in_one_call, free_error), FREE_LIMIT),
+        Check("step", "running freely", batch, steps, free_error, FREE_LIMIT),
     ]
-
-
-def joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
-    """The pieces of a value over time, or the last of one that has no time axis."""
-    over_time = whole.ndim > 1 and whole.shape[1] == sum(piece.shape[1] for piece in pieces if piece.ndim > 1)
-    return np.concatenate(pieces, axis=1) if over_time else pieces[-1]
 
 
 def _error(

@@ -50,7 +50,8 @@ export class LanguageModel {
     const manifest = JSON.parse(new TextDecoder().decode(await read("manifest.json")));
     if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || !VERSIONS.includes(manifest.version)) {
       const received = `${manifest.format}, ${manifest.kind}, version ${manifest.version}`;
-      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version ${VERSIONS.join(" or ")}; received ${received}. Export again.`);
+      const versions = VERSIONS.join(" or ");
+      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version ${versions}; received ${received}. Export again.`);
     }
     return new LanguageModel(ort, read, manifest);
   }
@@ -87,8 +88,8 @@ export class LanguageModel {
   }
 
   #initialStates() {
-    const state = ({ name, size, initial }) => [name, new this.#ort.Tensor("float32", new Float32Array(initial ?? size), [1, size])];
-    return Object.fromEntries(this.manifest.states.map(state));
+    const tensor = (size, initial) => new this.#ort.Tensor("float32", new Float32Array(initial ?? size), [1, size]);
+    return Object.fromEntries(this.manifest.states.map(({ name, size, initial }) => [name, tensor(size, initial)]));
   }
 
   /** The logits after the last of the tokens, and the new states. */

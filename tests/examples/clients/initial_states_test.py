@@ -23,7 +23,11 @@ const given = [];
 class Tensor {{
   constructor(type, data, dims) {{ Object.assign(this, {{ type, data: Array.from(data), dims }}); }}
 }}
-const ort = {{ Tensor, InferenceSession: {{ create: async () => ({{ run: async (feeds) => {{ given.push(feeds); throw new Error("enough"); }} }}) }} }};
+const run = async (feeds) => {{
+  given.push(feeds);
+  throw new Error("enough");
+}};
+const ort = {{ Tensor, InferenceSession: {{ create: async () => ({{ run }}) }} }};
 const model = await LanguageModel.load(ort, (name) => readFile({folder} + "/" + name));
 try {{
   for await (const piece of model.stream("the ")) console.log(piece);

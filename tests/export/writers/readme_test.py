@@ -100,7 +100,8 @@ def test_programs_begin_with_the_models_own_states(trained_states, tmp_path):
     """On zeros the output is another where the states begin as zeros."""
     expected = load(trained_states).forward(x=np.zeros((1, 10, 3), "float32"))["learnt"]
     _, by_onnxruntime = (program + '\nprint(outputs["learnt"].tolist())' for program in programs(trained_states, "python"))
-    np.testing.assert_allclose(json.loads(run(trained_states, sys.executable, "-c", by_onnxruntime).splitlines()[-1]), expected, 1e-5)
+    printed = run(trained_states, sys.executable, "-c", by_onnxruntime).splitlines()
+    np.testing.assert_allclose(json.loads(printed[-1]), expected, 1e-5)
     assert "what `manifest.json` gives as their `initial`" in (trained_states / "README.md").read_text(encoding="utf-8")
     assert run_node(trained_states, tmp_path) == "[ 1, 4 ]\n"
 
