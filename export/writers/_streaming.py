@@ -32,9 +32,10 @@ def streaming_signature(model: keras.Model, forward: Signature, samples: MaskedS
         `step`: the inputs of forward, of any length, and states in; the outputs of forward and next states out. A state is
         called `state_<i>_<name>` for the i-th recurrent layer.
     """
+    if samples is None:
+        return "no input has a time axis"
     if reason := _static_obstacle(model, forward):
         return reason
-    assert samples is not None  # every input has a time axis
     whole = forward.function
     inputs = [tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=spec.name) for spec in forward.inputs]
 
