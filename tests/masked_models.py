@@ -207,8 +207,9 @@ def check_against_keras(folder, model, inputs):
         expected = dict(zip(sorted(whole) if isinstance(expected, dict) else whole, flat))
         for name, value in expected.items():
             np.testing.assert_allclose(whole[name], value, atol=2e-5, err_msg=f"{name}, whole, rows {rows}")
-        empty = [3, 8, 8] if read_manifest(folder)["kind"] == "onnx" else [3, 8]
-        for cuts in ([7], [*empty, steps - 3], list(range(1, steps))):
+        # Keras's own loop, as a SavedModel has it, takes no piece without steps.
+        empty = [3, 3] if read_manifest(folder)["kind"] == "onnx" else [3]
+        for cuts in ([7], [*empty, 8, steps - 2], list(range(1, steps))):
             states, pieces = initial_states(len(next(iter(given.values())))), []
             for first, last in zip([0, *cuts], [*cuts, steps]):
                 outputs = step(**{name: value[:, first:last] for name, value in given.items()}, **states)
