@@ -8,7 +8,7 @@ from typing import Any
 
 FILE_NAME = "manifest.json"
 WEIGHTS_NAME = "weights.bin"  # where the weights of large models are; graphs may name no other file
-VERSION = 3
+OLDEST, VERSION = 3, 4  # of manifests that are read
 _SEAL = ',\n "sha256": "'  # indented by one: no field but the last of the manifest itself begins so
 
 
@@ -17,13 +17,18 @@ class ArtefactError(ValueError):
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Writes manifest.json with the checksum and size of every file that the folder holds, and its own checksum last."""
+    """Writes manifest.json with the checksum and size of every file that the folder holds, and its own checksum last.
+
+    A reader takes every version from `OLDEST` to its `VERSION`. New fields are optional. The version rises only where an older
+    reader would compute something else: one of version 3 begins with states of zeros.
+    """
+    version = 4 if any("initial" in state for state in content.get("states", [])) else 3
     files = {
         path.relative_to(folder).as_posix(): {"sha256": _sha256(path), "bytes": path.stat().st_size}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    manifest = {"format": "kerasrnn", "version": VERSION, **content, "files": files}
+    manifest = {"format": "kerasrnn", "version": version, **content, "files": files}
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / FILE_NAME).write_bytes(_sealed(text.removesuffix("\n}").encode()))
 
@@ -48,7 +53,7 @@ def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the folder or its manifest is missing.
-        ArtefactError: the manifest is altered or of another version than this program's, or a file is missing, truncated
+        ArtefactError: the manifest is altered or of a version that this program does not read, or a file is missing, truncated
             or altered; the message names the file.
     """
     folder = Path(folder)
@@ -91,11 +96,9 @@ def _parse(folder: Path) -> dict[str, Any]:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn ({error}). Export the model again.") from error
     if manifest.get("format") != "kerasrnn" or type(version) is not int or not isinstance(files, dict) or not files:
         raise ArtefactError(f"{path}: not a manifest of kerasrnn. Export the model again.")
-    if version > VERSION:
-        raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads version {VERSION}. Upgrade it.")
-    if version < VERSION:
-        raise ArtefactError(f"{path}: version {version} of the format; this kerasrnn reads version {VERSION}. "
-                            "Export the model again.")  # fmt: skip
+    if not OLDEST <= version <= VERSION:
+        remedy = "Upgrade kerasrnn." if version > VERSION else "Export the model again."
+        raise ArtefactError(f"{path}: expected version {OLDEST} to {VERSION} of the format; received {version}. {remedy}")
     if data != _sealed(data.rpartition(_SEAL.encode())[0]):
         raise ArtefactError(f"{path}: its SHA-256 differs from the one at its end: altered. Copy it again, or export again.")
     return manifest

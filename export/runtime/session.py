@@ -64,11 +64,13 @@ class Session:
         # Opened when first used: each holds the weights.
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
-        self._state_sizes = {state["name"]: state["size"] for state in self.manifest["states"]}
-        self.state_names = list(self._state_sizes)
+        self._first_states = {
+            state["name"]: np.array(state.get("initial", [0] * state["size"]), np.float32) for state in self.manifest["states"]
+        }
+        self.state_names = list(self._first_states)
         specification = self.manifest["tokenizer"]
         self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
-        self._stepping = Stepping(lambda inputs: self._run("step", inputs), self._state_sizes, self.tokenizer)
+        self._stepping = Stepping(lambda inputs: self._run("step", inputs), self.initial_states(1), self.tokenizer)
 
     def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs the model on whole sequences: its inputs by name, its outputs by name."""
@@ -87,7 +89,7 @@ class Session:
         """Runs the model on the next piece of a sequence, of any length: what `forward` gives on the whole, piece by piece.
 
         Args:
-            states: what the call on the piece before returned; zeros at the beginning.
+            states: what the call on the piece before returned; None at the beginning, for `initial_states`.
             **inputs: the model's inputs by name, each (batch, time, …).
 
         Returns:
@@ -109,8 +111,8 @@ class Session:
         return outputs, {name: outputs.pop(f"next_{name}") for name in self.state_names}
 
     def initial_states(self, batch_size: int) -> dict[str, np.ndarray]:
-        """Zero states for `batch_size` rows, by name."""
-        return {name: np.zeros((batch_size, size), np.float32) for name, size in self._state_sizes.items()}
+        """The states at the beginning of `batch_size` sequences, by name: zeros, or what the model learnt or defines."""
+        return {name: np.repeat(state[None], batch_size, axis=0) for name, state in self._first_states.items()}
 
     def generate(
         self,

@@ -18,12 +18,12 @@ class Stepping:
 
     Args:
         step: named arrays to named arrays.
-        state_sizes: the states' widths by name.
+        initial_states: of one row, by name.
         tokenizer: the runtime's.
     """
 
-    def __init__(self, step: Any, state_sizes: dict[str, int], tokenizer: Any) -> None:
-        self._step, self._state_sizes, self._tokenizer = step, state_sizes, tokenizer
+    def __init__(self, step: Any, initial_states: dict[str, np.ndarray], tokenizer: Any) -> None:
+        self._step, self._initial_states, self._tokenizer = step, initial_states, tokenizer
 
     def texts(self, prompts: list[str], stops: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> list[str]:
         """The continuation of each prompt."""
@@ -60,7 +60,7 @@ class Stepping:
         for row, token_ids in zip(seen, ids):
             row[token_ids] = True
         every_row, never = np.arange(len(prompts)), tokenizer.never_drawn
-        states = {name: np.concatenate([s[name] for _, s in read]) for name in self._state_sizes}
+        states = {name: np.concatenate([s[name] for _, s in read]) for name in self._initial_states}
         for t in range(max_new_tokens):
             deadline.check()
             logits[:, never] = -np.inf
@@ -75,7 +75,7 @@ class Stepping:
         """Summed over the text's tokens, in float64; and their number."""
         targets = self._tokenizer.tokenize(text)
         token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
-        states, total = self._initial_states(), 0.0
+        states, total = self._initial_states, 0.0
         for start in range(0, len(targets), _CHUNK):
             deadline.check()
             chunk = slice(start, start + _CHUNK)
@@ -87,7 +87,7 @@ class Stepping:
         return total, len(targets)
 
     def _read(self, token_ids: np.ndarray, deadline: Deadline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        states = self._initial_states()
+        states = self._initial_states
         for start in range(0, len(token_ids), _CHUNK):
             deadline.check()
             logits, states = self._advance(token_ids[None, start : start + _CHUNK], states)
@@ -95,10 +95,7 @@ class Stepping:
 
     def _advance(self, token_ids: np.ndarray, states: dict[str, np.ndarray]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         outputs = self._step({"token_ids": token_ids, **states})
-        return outputs["logits"], {name: outputs[f"next_{name}"] for name in self._state_sizes}
-
-    def _initial_states(self) -> dict[str, np.ndarray]:
-        return {name: np.zeros((1, size), np.float32) for name, size in self._state_sizes.items()}
+        return outputs["logits"], {name: outputs[f"next_{name}"] for name in self._initial_states}
 
     def _text(self, token_ids: list[int]) -> str:
         return self._tokenizer.detokenize(np.array(token_ids, np.int32))

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import onnx
 import tensorflow as tf
+from onnx import TensorProto
 
 from kerasrnn.export.writers._lowering import lower_markers
 from kerasrnn.export.writers._markers import DOMAIN, marker_handler, recurrences_as_markers
@@ -58,6 +59,7 @@ def convert(
         fates.update(fates_of(model, markers, quantize))
     lower_markers(proto, markers, OPSET, guarded, portable=quantize != "int8")
     _let_reshapes_be_empty(proto.graph)
+    _let_reductions_be_empty(proto)
     if quantize:
         quantize_weights(proto, quantize)
     if lost := [node for node in every_node(proto.graph) if not node.domain and not onnx.defs.has(node.op_type)]:
@@ -85,3 +87,19 @@ def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         if node.op_type == "Reshape" and node.input[1] not in constants:
             node.attribute.append(onnx.helper.make_attribute("allowzero", 1))
+
+
+def _let_reductions_be_empty(model: onnx.ModelProto) -> None:
+    """Axes counted from the front where the rank is known: onnxruntime reduces nothing over axis −1 of an empty tensor."""
+    integers = [one for one in model.graph.initializer if one.data_type == TensorProto.INT64]
+    constants = {one.name: onnx.numpy_helper.to_array(one) for one in integers}
+    found = [node for node in model.graph.node if node.op_type.startswith("Reduce") and len(node.input) == 2]
+    found = [node for node in found if np.any(constants.get(node.input[1], 0) < 0)]
+    if not found or too_large(weight_bytes(model)):
+        return
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    ranks = {value.name: len(value.type.tensor_type.shape.dim) for value in [*graph.input, *graph.value_info]}
+    for node in found:
+        if rank := ranks.get(node.input[0]):
+            axes, node.input[1] = constants[node.input[1]] % rank, f"{node.output[0]}/axes"
+            model.graph.initializer.append(onnx.numpy_helper.from_array(axes, node.input[1]))

@@ -83,10 +83,17 @@ def _traced_loop(
         outputs, last, new = _mark(recurrence, one_step, markers, marked, outputs, states, mask)
         last_states.append(new)
     if mask is not None and layer.zero_output_for_mask:
+        mask = of_the_shape_of(sequences, mask)
         last = tf.where(mask[:, -1:], last, tf.zeros_like(last))
         if layer.return_sequences:
             outputs = tf.where(mask[:, :, None], outputs, tf.zeros_like(outputs))
     return last, outputs, last_states if len(cells) > 1 else last_states[0]
+
+
+def of_the_shape_of(sequences: Any, mask: Any) -> Any:
+    """A mask, (batch, time) for sequences (batch, time, …): onnxruntime reduces no axis of what is empty, as in Masking."""
+    mask = keras.tree.flatten(mask)[0]
+    return tf.ensure_shape(tf.reshape(mask, tf.shape(sequences)[:2]), mask.shape[:2])
 
 
 def _is_stack(cell: Any) -> bool:

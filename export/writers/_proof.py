@@ -13,6 +13,7 @@ from rich.console import Console
 from kerasrnn.export._manifest import read_manifest
 from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
+from kerasrnn.export.writers._feeding import Function
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
@@ -20,7 +21,7 @@ from kerasrnn.export.writers._quality import verify_quality
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
-from kerasrnn.export.writers._verification import Function, as_json, verify_interface
+from kerasrnn.export.writers._verification import as_json, verify_interface
 from kerasrnn.export.writers._verification import verify as verify_values
 
 _ONNX_TYPES = {"float": "float32", "double": "float64"}
@@ -92,9 +93,10 @@ def prove(
     """
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
-    states = [(state["name"], state["size"]) for state in about["states"]]
+    states = signatures["step"].states if "step" in signatures else {}
+    forward = signatures["forward"]
     text = isinstance(samples, str)
-    samples = samples_for(model, signatures["forward"], samples)
+    samples = samples_for(model, forward, samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
@@ -104,7 +106,8 @@ def prove(
             of_tokens = about["vocabulary_size"] is not None
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
-            checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
+            any_length = all(spec.shape[1] is None for spec in forward.inputs if spec.shape.rank > 1)
+            checks = verify_values(expected, candidate.functions, samples, states, tokenizer, forward.masked, any_length)
     parity = as_json(checks)
     if verbose:
         Console().print(parity_table(parity["checks"]))
@@ -141,7 +144,7 @@ def verify(
     """
     manifest = read_manifest(folder)
     with in_float32(model):
-        signatures = signatures_of(model, input_signature)
+        signatures = signatures_of(model, input_signature, samples)
         signatures = {name: signature for name, signature in signatures.items() if name in manifest["signatures"]}
         quantized = {"quantize": manifest.get("quantize"), "max_loss": manifest.get("max_loss")}
         return prove(manifest["kind"], Path(folder), model, signatures, samples, verbose, **quantized)

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from kerasrnn.export.writers._feeding import Function
+from kerasrnn.export.writers._signature import first_states
 from kerasrnn.export.writers._texts import request
-from kerasrnn.export.writers._verification import Check, Function, check_all, check_outputs
+from kerasrnn.export.writers._verification import Check, check_all, check_outputs
 
 MAX_LOSS = 0.01  # of a language model: how much larger its perplexity may be, as a share
 MAX_ERROR = 0.05  # of any other: the root mean square error of an output over its spread (standard deviation)
@@ -15,7 +17,7 @@ _GROSS = 0.5  # of states, which may drift apart without loss of quality
 
 def verify_quality(
     reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray], text: bool,
-    states: list[tuple[str, int]], max_loss: float | None = None, language_model: bool = True,
+    states: dict[str, np.ndarray], max_loss: float | None = None, language_model: bool = True,
 ) -> list[Check]:  # fmt: skip
     """Compares a quantised model with Keras's.
 
@@ -28,7 +30,7 @@ def verify_quality(
         candidate: the artefact's.
         samples: inputs of forward.
         text: whether they are text.
-        states: names and widths of the states of step.
+        states: the states of step at the beginning of a row, each (size,), by name.
         max_loss: the limit; None for `MAX_LOSS` or `MAX_ERROR`.
         language_model: whether forward takes token ids and gives the logits of the next ones.
 
@@ -47,7 +49,7 @@ def verify_quality(
         kind, loss = "rms error", max(_error(expected[name], received[name]) for name in expected)
     checks = [Check("forward", kind, rows, steps, loss, limit)]
     if states:
-        inputs = {**samples, **{name: np.zeros((rows, width), np.float32) for name, width in states}}
+        inputs = {**samples, **first_states(states, rows)}
         expected, received = reference["step"](inputs), candidate["step"](inputs)
         check_outputs(expected, received)
         error = max(_error(expected[name], received[name]) for name in expected)

@@ -6,16 +6,30 @@ from typing import Any
 
 _FILES = {
     "forward": "whole sequences",
-    "step": "the next steps; the states are zeros at first, and what came out as `next_…` from then on",
+    "step": "the next steps; the states are {first} at first, and what came out as `next_…` from then on",
     "generate": "writes on from each prompt",
     "score": "how likely each text is",
 }
+_ZEROS, _INITIAL = "zeros", "what `manifest.json` gives as their `initial` (zeros where it gives none)"
 _DIMENSIONS = ("batch", "time")
 _SETTINGS = {
     "max_new_tokens": 200, "temperature": 0.8, "top_k": 0, "top_p": 0.95, "min_p": 0, "repetition_penalty": 1,
     "stop": "", "seed": 7,
 }  # fmt: skip
+# The states at the beginning of a row, where they are more than zeros.
+_FIRST_IN_PYTHON = """with open("manifest.json", encoding="utf-8") as file:
+    states = json.load(file)["states"]
+first = {s["name"]: np.array([s.get("initial", [0] * s["size"])], "float32") for s in states}
+"""
+_FIRST_IN_JAVASCRIPT = """const tensor = (values) => new ort.Tensor("float32", Float32Array.from(values), [1, values.length]);
+const zeros = (size) => new Array(size).fill(0);
+const first = Object.fromEntries(states.map(({ name, size, initial }) => [name, tensor(initial ?? zeros(size))]));
+"""
 _TYPED_ARRAYS = {"int64": "BigInt64Array", "uint64": "BigUint64Array", "bool": "Uint8Array", "float16": "Uint16Array"}
+
+
+class _Code(str):
+    """A value that is code already, of Python and of JavaScript alike."""
 
 
 def readme(manifest: dict[str, Any]) -> str:
@@ -23,10 +37,13 @@ def readme(manifest: dict[str, Any]) -> str:
     signatures = manifest["signatures"]
     main = next(name for name in ("generate", "step", "forward") if name in signatures)
     prompt = _prompt(manifest["tokenizer"])
-    values = {"prompt": prompt, **_SETTINGS} if main == "generate" else {}
+    values: dict[str, Any] = {"prompt": prompt, **_SETTINGS} if main == "generate" else {}
+    begun = any("initial" in state for state in manifest["states"])
+    if begun and main == "step":
+        values = {state["name"]: _Code(f"first[{json.dumps(state['name'])}]") for state in manifest["states"]}
     sections = [
         *_about(manifest),
-        _table(signatures),
+        _table(signatures, _INITIAL if begun else _ZEROS),
         "The programs below run in this folder.",
         "## Python with kerasrnn",
         "Every file is checked first; TensorFlow is not needed.",
@@ -69,12 +86,12 @@ def _about(manifest: dict[str, Any]) -> list[str]:
     return [f"# {model['name']}", f"{text}.", f"Exported by kerasrnn from {versions}.\n{proof}"]
 
 
-def _table(signatures: dict[str, Any]) -> str:
+def _table(signatures: dict[str, Any], first: str) -> str:
     rows = ["| file | for | inputs | outputs |", "| --- | --- | --- | --- |"]
     for name, signature in signatures.items():
         inputs = ", ".join(f"`{spec['name']}` {spec['dtype']} ({_axes(spec['shape'])})" for spec in signature["inputs"])
         outputs = ", ".join(f"`{output}`" for output in signature["outputs"])
-        rows.append(f"| `{name}.onnx` | {_FILES[name]} | {inputs} | {outputs} |")
+        rows.append(f"| `{name}.onnx` | {_FILES[name].format(first=first)} | {inputs} | {outputs} |")
     return "\n".join(rows)
 
 
@@ -116,16 +133,18 @@ print({{name: value.shape for name, value in outputs.items()}})"""
 def _onnxruntime(signatures: dict[str, Any], main: str, values: dict[str, Any]) -> str:
     output = signatures[main]["outputs"][0]
     shown = "[0]" if main == "generate" else ".shape"
-    program = f"""import numpy as np
+    begun = main == "step" and bool(values)
+    program = f"""{"import json" if begun else ""}
+import numpy as np
 import onnxruntime
 
-session = onnxruntime.InferenceSession("{main}.onnx")
+{_FIRST_IN_PYTHON if begun else ""}session = onnxruntime.InferenceSession("{main}.onnx")
 names = [output.name for output in session.get_outputs()]
 values = session.run(names, {{
 {_each(signatures[main], _in_python, values)}
 }})
 outputs = dict(zip(names, values))
-print(outputs["{output}"]{shown})"""
+print(outputs["{output}"]{shown})""".lstrip()
     if main != "generate":
         return program
     return f"""{program}
@@ -136,20 +155,25 @@ print(log_likelihood[0])"""
 
 
 def _node(signature: dict[str, Any], main: str, values: dict[str, Any]) -> str:
-    return f"""import * as ort from "onnxruntime-node";
+    begun = main == "step" and bool(values)
+    read = 'const { states } = JSON.parse(readFileSync("manifest.json", "utf-8"));\n'
+    return f"""{'import { readFileSync } from "node:fs";' if begun else ""}
+import * as ort from "onnxruntime-node";
 
-{_javascript(signature, main, values)}
-console.log({_shown(signature, main)});"""
+{read + _FIRST_IN_JAVASCRIPT if begun else ""}{_javascript(signature, main, values)}
+console.log({_shown(signature, main)});""".lstrip()
 
 
 def _page(signature: dict[str, Any], main: str, values: dict[str, Any]) -> str:
+    begun = main == "step" and bool(values)
+    read = 'const { states } = await (await fetch("manifest.json")).json();\n'
     return f"""<!doctype html>
 <pre id="shown"></pre>
 <script type="module">
 import * as ort from "./node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
 
 ort.env.wasm.numThreads = 1;
-{_javascript(signature, main, values)}
+{read + _FIRST_IN_JAVASCRIPT if begun else ""}{_javascript(signature, main, values)}
 document.getElementById("shown").textContent = {_shown(signature, main)};
 </script>"""
 
@@ -171,6 +195,8 @@ def _each(signature: dict[str, Any], literal: Any, values: dict[str, Any]) -> st
 
 def _in_python(spec: dict[str, Any], values: dict[str, Any]) -> str:
     name, dtype = spec["name"], spec["dtype"]
+    if isinstance(values.get(name), _Code):
+        return values[name]
     if name in values:
         return f"np.array([{json.dumps(values[name])}]{'' if dtype == 'string' else f', {json.dumps(dtype)}'})"
     return f"np.zeros({tuple(_sizes(spec))}, {json.dumps(dtype)})"
@@ -178,6 +204,8 @@ def _in_python(spec: dict[str, Any], values: dict[str, Any]) -> str:
 
 def _in_javascript(spec: dict[str, Any], values: dict[str, Any]) -> str:
     name, dtype = spec["name"], spec["dtype"]
+    if isinstance(values.get(name), _Code):
+        return values[name]
     if name in values:
         return f"new ort.Tensor({json.dumps(dtype)}, [{json.dumps(values[name])}{'n' if dtype == 'int64' else ''}], [1])"
     sizes = _sizes(spec)

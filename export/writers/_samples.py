@@ -8,6 +8,8 @@ import numpy as np
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._verification import BATCHES, STEPS
 
+_SHOWN = 0.8  # of a boolean input, which may be a mask: the share of what is true
+
 
 def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str, np.ndarray]:
     """The samples given by the user, cut to what verification needs, or seeded random inputs.
@@ -34,7 +36,9 @@ def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str,
     samples = {}
     for spec in forward.inputs:
         shape = (rows, *(steps if d is None else d for d in spec.shape[1:]))
-        if spec.dtype.is_integer:
+        if spec.dtype.is_bool:
+            samples[spec.name] = random.random(shape) < _SHOWN
+        elif spec.dtype.is_integer:
             samples[spec.name] = random.integers(0, _upper_bound(model), shape).astype(spec.dtype.as_numpy_dtype)
         else:
             samples[spec.name] = random.standard_normal(shape).astype(spec.dtype.as_numpy_dtype)

@@ -1,23 +1,38 @@
 """One entry point of an exported model."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 
 @dataclass(frozen=True)
 class Signature:
-    """One entry point: `function` maps tensors, in the order of `inputs`, to a dictionary in the order of `outputs`."""
+    """One entry point: `function` maps tensors, in the order of `inputs`, to a dictionary in the order of `outputs`.
+
+    Attributes:
+        states: of `step`, what each state is at the beginning of a sequence, (size,) for every row, by name.
+        no_step: of `forward`, why the model has no `step`.
+        masked: of `forward`, inputs with masked steps by name, where the model knows masks.
+    """
 
     function: Callable[..., dict[str, Any]]
     inputs: list[tf.TensorSpec]
     outputs: list[str]
+    states: dict[str, np.ndarray] = field(default_factory=dict)
+    no_step: str | None = None
+    masked: dict[str, np.ndarray] | None = None
 
     def traced(self) -> Any:
         """As a tf.function of exactly these inputs."""
         return tf.function(self.function, self.inputs)
+
+
+def first_states(states: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
+    """The states at the beginning of that many sequences, each (rows, size)."""
+    return {name: np.repeat(state[None], rows, axis=0) for name, state in states.items()}
 
 
 def of_as_many_rows(states: Sequence[Any], names: Sequence[str], like: Any, like_name: str) -> list[Any]:

@@ -1,13 +1,17 @@
 """What a model offers once exported: its signatures, with the names and types that clients bind by."""
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasrnn.export.writers._masked_samples import masked_samples
 from kerasrnn.export.writers._model_io import forward_signature
+from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._streaming import streaming_signature
 
@@ -15,7 +19,7 @@ MAX_NEW_TOKENS = 65_536  # that an exported generate writes for one prompt
 TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": ["log_likelihood", "num_tokens"]}
 
 
-def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, Signature]:
+def signatures_of(model: keras.Model, input_signature: Any = None, samples: Any = None) -> dict[str, Signature]:
     """The signatures of a built model: forward, step if it is causal, generate and score if it reads text.
 
     A language model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and
@@ -24,6 +28,7 @@ def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, 
     Args:
         model: the model.
         input_signature: what it takes, where it does not say so itself.
+        samples: as the user gave them.
 
     Raises:
         ValueError: what the model takes is not known or cannot be exported, or it has a stateful layer.
@@ -32,8 +37,17 @@ def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, 
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
     forward = forward_signature(model, input_signature)
-    step = streaming_signature(model, forward)
-    return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
+    hard = masked_samples(model, forward, samples_for(model, forward, samples))
+    if hard is not None and hard.never:
+        warnings.warn(
+            f"{hard.never[0]}, is given a mask: expected samples with steps that it hides; found none, nor among zeros and other "
+            "constants. So masked steps are not verified. If the mask can hide steps, give samples= in which it does",
+            stacklevel=2,
+        )
+    step = streaming_signature(model, forward, hard)
+    if hard is not None and hard.masked:
+        forward = replace(forward, masked=hard.finite())
+    return {"forward": replace(forward, no_step=step)} if isinstance(step, str) else {"forward": forward, "step": step}
 
 
 def forward_of(model: keras.Model, input_signature: Any = None) -> Signature:
@@ -56,10 +70,8 @@ def _check_not_stateful(model: keras.Model) -> None:
 def _language_model_signatures(model: Any) -> dict[str, Signature]:
     names = model.state_names
     token_ids = tf.TensorSpec((None, None), tf.int32, name="token_ids")
-    states = [
-        tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name)
-        for name, state in zip(names, model.get_initial_state(1))
-    ]
+    first = {name: np.asarray(state)[0] for name, state in zip(names, model.get_initial_state(1))}
+    states = [tf.TensorSpec((None, len(value)), value.dtype, name=name) for name, value in first.items()]
 
     def checked(token_ids: Any) -> Any:
         # ONNX would take −1 for the last token; one too high is an error in every runtime.
@@ -76,7 +88,7 @@ def _language_model_signatures(model: Any) -> dict[str, Signature]:
     next_names = [f"next_{name}" for name in names]
     signatures = {
         "forward": Signature(forward, [token_ids], ["logits"]),
-        "step": Signature(step, [token_ids, *states], ["logits", *next_names]),
+        "step": Signature(step, [token_ids, *states], ["logits", *next_names], states=first),
     }
     for name, (function, inputs) in model.text_functions().items():
         signatures[name] = Signature(_limited(function) if name == "generate" else function, inputs, TEXT_OUTPUTS[name])
@@ -122,7 +134,7 @@ def interface(signatures: dict[str, Signature]) -> dict[str, Any]:
 def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[str, Any]:
     """The manifest's part on what the model is and offers."""
     tokenizer = getattr(model, "tokenizer", None)
-    forward, step = signatures["forward"], signatures.get("step")
+    step = signatures.get("step")
     return {
         "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         "model": {"class_name": type(model).__name__, "name": model.name, "parameters": model.count_params()},
@@ -135,11 +147,12 @@ def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[st
             }
             for name, signature in signatures.items()
         },
-        "states": [
-            {"name": spec.name, "size": spec.shape[-1]}
-            for spec in (step.inputs[len(forward.inputs) :] if step else [])
-        ],
-        "no_step": None if step else streaming_signature(model, forward),
+        "states": [_state(name, first) for name, first in (step.states if step else {}).items()],
+        "no_step": signatures["forward"].no_step,
         "vocabulary_size": getattr(model, "vocabulary_size", None),
         "tokenizer": tokenizer.specification() if tokenizer is not None else None,
     }
+
+
+def _state(name: str, first: np.ndarray) -> dict[str, Any]:
+    return {"name": name, "size": len(first), **({"initial": first.tolist()} if first.any() else {})}

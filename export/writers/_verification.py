@@ -6,8 +6,7 @@ an export. The error of running freely, each side on its own states, is reported
 which a wrong weight or a lost state exceeds by far. Texts must be the same, but where a draw lies at a boundary.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,9 @@ from rich.console import Console
 
 from kerasrnn.export._manifest import ArtefactError
 from kerasrnn.export._report import parity_table
+from kerasrnn.export.writers._feeding import Function, fed, joined
+from kerasrnn.export.writers._masked_samples import cuts_around_masked
+from kerasrnn.export.writers._signature import first_states
 from kerasrnn.export.writers._texts import compare, request
 
 ONE_STEP_LIMIT = 1e-5
@@ -27,9 +29,6 @@ SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0.0}, {"temperature": 0.7}, {"top_k": 5}, {"top_p": 0.9}, {"min_p": 0.1}, {"repetition_penalty": 1.3},
     {"temperature": 0.0, "repetition_penalty": 1.3}, {"temperature": 1.3, "top_k": 9, "top_p": 0.8, "min_p": 0.02},
 ]  # fmt: skip
-
-# Named arrays in, named arrays out.
-Function = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ParityError(ArtefactError):
 
 def verify(
     reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray],
-    states: list[tuple[str, int]], tokenizer: Any = None,
+    states: dict[str, np.ndarray], tokenizer: Any = None, masked: dict[str, np.ndarray] | None = None, any_length: bool = True,
 ) -> list[Check]:  # fmt: skip
     """Compares every signature of `candidate` with `reference`.
 
@@ -63,8 +62,10 @@ def verify(
         reference: Keras's functions by signature.
         candidate: the artefact's.
         samples: inputs of forward, each (at least 3, …); those with a time axis of at least 200 steps.
-        states: names and widths of the states of step, where there is one.
+        states: the states of step at the beginning of a row, each (size,), by name, where there is a step.
         tokenizer: the runtime's, where there is a generate.
+        masked: inputs of forward, rows with masked steps, where the model knows masks.
+        any_length: whether forward takes other lengths than the samples'.
 
     Returns:
         The checks, all passed.
@@ -82,7 +83,7 @@ def verify(
             checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
     else:
         most = min(value.shape[1] for value in samples.values())
-        lengths = [steps for steps in STEPS if steps <= most]
+        lengths = [steps for steps in STEPS if steps <= most] if any_length else [most]
         for batch in BATCHES:
             for steps in lengths:
                 inputs = {name: value[:batch, :steps] for name, value in samples.items()}
@@ -96,6 +97,8 @@ def verify(
             prompts = ["", *(tokenizer.detokenize(row[:steps]) for row, steps in zip(token_ids, STEPS[1:], strict=True))]
             checks.extend(_verify_generate(reference, candidate, prompts, tokenizer))
             checks.append(_verify_score(reference, candidate, prompts))
+    if masked is not None:
+        checks.extend(_verify_masked(reference, candidate, masked, states, scales))
     return check_all(checks)
 
 
@@ -108,6 +111,35 @@ def check_all(checks: list[Check]) -> list[Check]:
         message = "the exported model does not compute what the Keras model does; nothing was written."
         raise ParityError(f"{message}\n{text.get()}")
     return checks
+
+
+def _verify_masked(
+    reference: dict[str, Function], candidate: dict[str, Function], masked: dict[str, np.ndarray], states: dict[str, np.ndarray],
+    scales: dict[str, float],
+) -> list[Check]:  # fmt: skip
+    """The first two rows by themselves, the first three, and all."""
+    count = len(next(iter(masked.values())))
+    if "step" in reference:
+        # A row that is masked all over gives one number again and again: errors are judged by all rows' spread.
+        found = reference["step"]({**masked, **first_states(states, count)})
+        scales = {name: max(_spread(name, value), scales.get(name, 0.0)) for name, value in found.items()}
+    checks = []
+    for rows in (slice(0, 1), slice(1, 2), slice(0, max(BATCHES)), slice(None)):
+        inputs = {name: value[rows] for name, value in masked.items()}
+        error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
+        batch = len(next(iter(inputs.values())))
+        if not batch:
+            continue
+        checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
+        if "step" in reference:
+            checks += _verify_step(reference, candidate, inputs, states, scales)
+    # One check of each kind and batch, the worst.
+    worst: dict[tuple[Any, ...], Check] = {}
+    for check in checks:
+        key = check.signature, check.judged, check.batch
+        if key not in worst or not check.error <= worst[key].error:
+            worst[key] = replace(check, note="masked steps" if check.passed else "masked steps, FAILED")
+    return list(worst.values())
 
 
 def _verify_generate(
@@ -183,35 +215,31 @@ def verify_interface(expected: dict[str, Any], received: dict[str, Any]) -> None
 
 def _verify_step(
     reference: dict[str, Function], candidate: dict[str, Function], whole: dict[str, np.ndarray],
-    states: list[tuple[str, int]],
+    states: dict[str, np.ndarray], at_least: dict[str, float] | None = None,
 ) -> list[Check]:  # fmt: skip
     batch, steps = next(iter(whole.values())).shape[:2]
-    zeros = {state: np.zeros((batch, width), np.float32) for state, width in states}
-    shared, own = zeros, zeros
-    pairs, pieces = [], []
-    for t in range(steps):
-        inputs = {name: value[:, t : t + 1] for name, value in whole.items()}
-        pairs.append((reference["step"]({**inputs, **shared}), candidate["step"]({**inputs, **shared})))
-        pieces.append(candidate["step"]({**inputs, **own}))
-        shared, own = ({state: outputs[f"next_{state}"] for state in zeros} for outputs in (pairs[-1][0], pieces[-1]))
-    scales = {name: max(_spread(name, expected[name]) for expected, _ in pairs) for name in pairs[0][0]}
+    shared = first = first_states(states, batch)
+    pairs = []
+    single = min(steps, max(STEPS))  # steps taken one by one; of a longer input the others are one piece
+    for t in range(single):
+        inputs = {name: value[:, t : t + 1] for name, value in whole.items()} | shared
+        pairs.append((reference["step"](inputs), candidate["step"](inputs)))
+        shared = {state: pairs[-1][0][f"next_{state}"] for state in first}
+    scales = {name: max((at_least or {}).get(name, 0.0), *(_spread(name, e[name]) for e, _ in pairs)) for name in pairs[0][0]}
     one_step = 0.0
     for expected, received in pairs:
         one_step = _largest(one_step, _error(expected, received, scales))
-    in_one_call = _error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
+    in_one_call = {**whole, **first}
+    free_error = _error(reference["step"](in_one_call), candidate["step"](in_one_call), at_least)
     expected = reference["forward"](whole)
-    joined = {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
-    free_error = _error(expected, joined)
+    for cuts in ([*range(1, single), *([single] if single < steps else [])], *([cuts_around_masked(steps)] if at_least else [])):
+        pieces = fed(candidate["step"], whole, states, cuts)
+        received = {name: joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
+        free_error = _largest(free_error, _error(expected, received, at_least))
     return [
         Check("step", "one step", batch, steps, one_step, ONE_STEP_LIMIT),
-        Check("step", "running freely", batch, steps, _largest(in_one_call, free_error), FREE_LIMIT),
+        Check("step", "running freely", batch, steps, free_error, FREE_LIMIT),
     ]
-
-
-def _joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
-    """The pieces of an output over time, or the last of one that has no time axis."""
-    over_time = whole.ndim > 1 and whole.shape[1] == sum(piece.shape[1] for piece in pieces)
-    return np.concatenate(pieces, axis=1) if over_time else pieces[-1]
 
 
 def _error(

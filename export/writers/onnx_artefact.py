@@ -43,7 +43,8 @@ def export_onnx(
         model: a built model.
         path: the folder to write.
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
-            inputs (at least 3 rows); seeded random inputs by default.
+            inputs (at least 3 rows); seeded random inputs by default. Where a layer is given a mask, rows with masked steps are
+            added.
         verbose: whether to print the table of differences.
         input_signature: what a subclassed model takes, as in `keras.Model.export`: a list with a structure for each argument
             of `call`, or the structure of the only one, of `keras.InputSpec`, `keras.Input` or arrays. Dimensions of None
@@ -75,7 +76,7 @@ def _export(
     max_loss: float | None, report: str | None,
 ) -> Path:  # fmt: skip
     _check_options(quantize, max_loss, report)
-    signatures = signatures_of(model, input_signature)
+    signatures = signatures_of(model, input_signature, samples)
     text = _why_not_text(model.tokenizer) if "generate" in signatures else None
     if text:
         signatures = {name: signatures[name] for name in ("forward", "step")}

@@ -35,7 +35,8 @@ def export_saved_model(
         model: a built model.
         path: the folder of version folders.
         samples: what to verify on: text of at least 600 tokens for a language model, or arrays like the model's
-            inputs (at least 3 rows); seeded random inputs by default.
+            inputs (at least 3 rows); seeded random inputs by default. Where a layer is given a mask, rows with masked steps are
+            added.
         verbose: whether to print the table of differences.
         keep: how many versions to keep, the newest; None keeps all.
         name: the model's name in requests; by default the name of the folder `path`.
@@ -58,7 +59,7 @@ def export_saved_model(
 def _export(
     model: keras.Model, path: Path, samples: Any, verbose: bool, keep: int | None, input_signature: Any
 ) -> Path:
-    signatures = signatures_of(model, input_signature)
+    signatures = signatures_of(model, input_signature, samples)
     forward_inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     with next_version(path, keep) as version:
         functions = {name: signature.traced() for name, signature in signatures.items()}

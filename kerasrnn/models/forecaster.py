@@ -45,8 +45,8 @@ class Forecaster(MultiStep, keras.Model):
         channels: how many channels the series has.
         normalization: "last", "window", "standard" or None: see above.
         hidden: units of the hidden layers of a feed-forward network, in place of cells.
-        lags: τ, how many values a window has; needed without cells. With cells windows may have any length, and an exported
-            model streams, unless it is given.
+        lags: τ, how many values a window has; needed without cells. With cells windows may have any length, unless it is
+            given.
         covariates: how many further input channels there are, after the series' own.
         patch: how many steps of the window the cells read at once, as one step of theirs; the lags are a multiple of it.
         return_sequences: whether every step of the window gets its forecast, for training on all of them and for

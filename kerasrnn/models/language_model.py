@@ -252,7 +252,7 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         ]
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
-        """Zero states for `batch_size` rows, a flat list in the order of `state_names`."""
+        """The states before the first token, for `batch_size` rows: a flat list in the order of `state_names`."""
         return [state for layer in self.recurrent_layers for state in layer.get_initial_state(batch_size)]
 
     def compile(self, optimizer: Any = "adam", loss: Any = "auto", weighted_metrics: Any = "auto", **kwargs: Any) -> None:

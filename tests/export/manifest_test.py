@@ -162,11 +162,25 @@ def edit(folder, **changes):
     path.write_bytes(_manifest._sealed(text.removesuffix("\n}").encode()))
 
 
-@pytest.mark.parametrize("version, remedy", [(4, "Upgrade it"), (2, "Export the model again"), (0, "Export")])
+@pytest.mark.parametrize("version, remedy", [(5, "Upgrade kerasrnn"), (2, "Export the model again"), (0, "Export")])
 def test_another_version(copy, version, remedy):
     edit(copy, version=version)
-    with pytest.raises(ArtefactError, match=f"manifest.json: version {version} of the format; .* reads version 3. {remedy}"):
+    with pytest.raises(ArtefactError, match=f"manifest.json: expected version 3 to 4 .*; received {version}. {remedy}"):
         load(copy)
+
+
+def test_a_version_between_is_read_with_or_without_new_fields(copy):
+    for version in range(_manifest.OLDEST, _manifest.VERSION + 1):
+        edit(copy, version=version, of_later=[1])
+        assert load(copy).manifest["version"] == version
+
+
+def test_the_version_rises_only_with_states_that_an_old_reader_would_begin_as_zeros(tmp_path):
+    (tmp_path / "a").write_text("a")
+    for states, version in (([], 3), ([{"name": "h", "size": 1}], 3), ([{"name": "h", "size": 1, "initial": [0.5]}], 4)):
+        write_manifest(tmp_path, {"states": states})
+        assert read_manifest(tmp_path)["version"] == version
+        (tmp_path / "manifest.json").unlink()
 
 
 def test_a_saved_model_is_no_onnx_export(saved_model_folder):

@@ -29,6 +29,7 @@ const SETTINGS = {
   stop: ["", (v) => typeof v === "string", 'a string ("" is off)'],
   seed: [undefined, isInt64, "an integer or a BigInt of 64 bits; undefined draws a new one"],
 };
+const VERSIONS = [3, 4]; // of manifests that are read
 const FLOATS = ["temperature", "top_p", "min_p", "repetition_penalty"];
 
 export class LanguageModel {
@@ -47,9 +48,10 @@ export class LanguageModel {
   /** `read` takes a file's name in the exported folder and returns its bytes, or a promise of them. */
   static async load(ort, read) {
     const manifest = JSON.parse(new TextDecoder().decode(await read("manifest.json")));
-    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || manifest.version !== 3) {
+    if (manifest.format !== "kerasrnn" || manifest.kind !== "onnx" || !VERSIONS.includes(manifest.version)) {
       const received = `${manifest.format}, ${manifest.kind}, version ${manifest.version}`;
-      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version 3; received ${received}. Export again.`);
+      const versions = VERSIONS.join(" or ");
+      throw new Error(`manifest.json: expected a kerasrnn ONNX export of version ${versions}; received ${received}. Export again.`);
     }
     return new LanguageModel(ort, read, manifest);
   }
@@ -86,8 +88,8 @@ export class LanguageModel {
   }
 
   #initialStates() {
-    const zeros = ({ name, size }) => [name, new this.#ort.Tensor("float32", new Float32Array(size), [1, size])];
-    return Object.fromEntries(this.manifest.states.map(zeros));
+    const tensor = (size, initial) => new this.#ort.Tensor("float32", new Float32Array(initial ?? size), [1, size]);
+    return Object.fromEntries(this.manifest.states.map(({ name, size, initial }) => [name, tensor(size, initial)]));
   }
 
   /** The logits after the last of the tokens, and the new states. */

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import kerasrnn.export
-from kerasrnn.cells import LSTMCell
+from kerasrnn.cells import GRUCell, LSTMCell
 from kerasrnn.data import language_model_dataset
 from kerasrnn.export import ArtefactError
 from kerasrnn.export.runtime import Limits, load
 from kerasrnn.models import LanguageModel
-from kerasrnn.tokenizers import WordTokenizer
+from kerasrnn.tokenizers import CharTokenizer, WordTokenizer
 
 PROMPTS = ["the cat", "", "Ω未知", "a longer prompt; the dog"]
 
@@ -207,3 +207,28 @@ print(load(sys.argv[1]).generate("the cat", 60, seed=5), end="")
 """
     done = subprocess.run([sys.executable, "-c", program, onnx_folder], capture_output=True, text=True, check=True)
     assert done.stdout == model.generate("the cat", 60, seed=5)
+
+
+@keras.saving.register_keras_serializable("session_test")
+class StartsAtAHalf(GRUCell):
+    """A cell with its own initial states."""
+
+    def get_initial_state(self, batch_size=None):
+        return [state + 0.5 for state in super().get_initial_state(batch_size)]
+
+
+def test_text_begins_with_the_models_own_states(tmp_path):
+    keras.utils.set_random_seed(0)
+    tokenizer = CharTokenizer()
+    tokenizer.adapt("the cat sat on the mat")
+    model = LanguageModel(StartsAtAHalf(9), tokenizer=tokenizer, embedding=4)
+    session = load(model.export(tmp_path / "out", format="onnx"))
+    assert session.manifest["version"] == 4
+    assert session.manifest["states"] == [{"name": "state_0_h", "size": 9, "initial": [0.5] * 9}]
+    written = model.generate("the ", 40, seed=3)
+    assert session.generate("the ", max_new_tokens=40, seed=3) == written
+    assert "".join(session.stream("the ", max_new_tokens=40, seed=3)) == written
+    ids = np.array([[tokenizer.start_token_id, *tokenizer.tokenize("the ca")]], "int32")
+    log_probabilities = keras.ops.convert_to_numpy(keras.ops.log_softmax(model(ids)))[0, :-1]
+    expected = np.take_along_axis(log_probabilities, ids[0, 1:, None], axis=1)
+    np.testing.assert_allclose(session.score("the ca")[0], expected.sum(), atol=1e-4)

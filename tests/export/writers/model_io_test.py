@@ -1,5 +1,7 @@
 """What any Keras model takes and gives, and how it runs in pieces."""
 
+import re
+
 import numpy as np
 import onnx
 import pytest
@@ -11,8 +13,6 @@ from kerasrnn.export import ArtefactError, export_onnx, export_saved_model, read
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._model_io import forward_signature
 from kerasrnn.export.writers._signatures import signatures_of
-from kerasrnn.export.writers._streaming import streaming_signature
-from kerasrnn.layers import RNN
 from kerasrnn.models import LanguageModel
 
 layers = keras.layers
@@ -68,11 +68,6 @@ def test_pieces_of_any_length_give_what_the_whole_gives(name, tmp_path):
         np.testing.assert_allclose(received, value, atol=1e-6)
 
 
-def learnt():
-    x = keras.Input((None, 4), name="x")
-    return keras.Model(x, RNN(GRUCell(3), trainable_initial_state=True, name="learnt")(x))
-
-
 def twice():
     x, layer = keras.Input((None, 4), name="x"), layers.LSTM(4, return_sequences=True, name="again")
     return keras.Model(x, layer(layer(x)))
@@ -94,24 +89,22 @@ def centred():
 @pytest.mark.parametrize(
     ("build", "reason"),
     [
-        (centred, "in pieces it computes something else: .* perhaps one of centred"),
+        (centred, "centred, a Centred, gives something else in pieces: it looks at other steps than its own"),
         (ZOO["Bidirectional sum"].build, "reads the sequence from its end"),
         (ZOO["GRU return_sequences go_backwards"].build, "reads the sequence from its end"),
         (ZOO["much around"].build, "a Conv1D, looks at several steps at once"),
         (ZOO["encoder and decoder"].build, "begins from states that it is given"),
-        (ZOO["initial states"].build, r"the input c has no time axis of any length; its shape is \(None, 5\)"),
+        (ZOO["initial states"].build, r"the input c has no time axis; its shape is \(None, 5\)"),
         (ZOO["recurrent in TimeDistributed"].build, "runs a recurrent layer at every step"),
-        (learnt, "learnt begins from states that were trained"),
         (twice, "again is called 2 times"),
         (lambda: keras.Sequential([keras.Input((None, 2)), layers.Dense(3)]), "it has no recurrent layer"),
     ],
-    ids=["unknown", "bidirectional", "backwards", "convolution", "given", "static", "nested", "learnt", "twice", "none"],
+    ids=["unknown", "bidirectional", "backwards", "convolution", "given", "static", "nested", "twice", "none"],
 )
 def test_what_cannot_run_in_pieces_says_why(build, reason):
-    model = build()
-    with pytest.raises(AssertionError, match=reason):
-        raise AssertionError(streaming_signature(model, forward_signature(model)))
-    assert "step" not in signatures_of(model)
+    signatures = signatures_of(build())
+    assert "step" not in signatures
+    assert re.search(reason, signatures["forward"].no_step)
 
 
 def test_the_artefact_says_why_it_has_no_step(tmp_path):

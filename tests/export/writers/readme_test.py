@@ -1,5 +1,6 @@
 """The README of an exported folder: its programs run, and show what the model computes."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 
 import kerasrnn.export
@@ -31,6 +33,15 @@ def classifier(tmp_path_factory):
     hidden = keras.layers.GRU(4)(keras.layers.Embedding(5, 3)(token_ids))
     model = keras.Model([token_ids, features], keras.layers.Dense(2)(keras.layers.concatenate([hidden, features])))
     return kerasrnn.export.export_onnx(model, tmp_path_factory.mktemp("classifier") / "onnx")
+
+
+@pytest.fixture(scope="module")
+def trained_states(tmp_path_factory):
+    """A model whose states begin at trained values."""
+    x = keras.Input((None, 3), name="x")
+    model = keras.Model(x, kerasrnn.layers.RNN(GRUCell(4), trainable_initial_state=True, name="learnt")(x))
+    model.set_weights([weight + 0.5 for weight in model.get_weights()])
+    return kerasrnn.export.export_onnx(model, tmp_path_factory.mktemp("trained") / "onnx")
 
 
 def programs(folder, language):
@@ -83,6 +94,16 @@ def test_any_model_s_inputs_are_fed_by_name(classifier, tmp_path):
     assert re.fullmatch(r"\{'\w+': \(1, 2\)\}\n", by_kerasrnn)
     assert by_onnxruntime == "(1, 2)\n"
     assert run_node(classifier, tmp_path) == "[ 1, 2 ]\n"
+
+
+def test_programs_begin_with_the_models_own_states(trained_states, tmp_path):
+    """On zeros the output is another where the states begin as zeros."""
+    expected = load(trained_states).forward(x=np.zeros((1, 10, 3), "float32"))["learnt"]
+    _, by_onnxruntime = (program + '\nprint(outputs["learnt"].tolist())' for program in programs(trained_states, "python"))
+    printed = run(trained_states, sys.executable, "-c", by_onnxruntime).splitlines()
+    np.testing.assert_allclose(json.loads(printed[-1]), expected, 1e-5)
+    assert "what `manifest.json` gives as their `initial`" in (trained_states / "README.md").read_text(encoding="utf-8")
+    assert run_node(trained_states, tmp_path) == "[ 1, 4 ]\n"
 
 
 def test_every_file_is_in_the_table_with_its_names(onnx_folder, ids_only, classifier):
