@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -30,6 +31,25 @@ class Distributed(keras.Model):
         if isinstance(value, tf.distribute.DistributedValues):
             return self.distribute_strategy.experimental_local_results(value)[0]
         return value
+
+    def _make_function(self, step_function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Keras's function of an iterator, which takes `steps_per_execution` steps."""
+        function = super()._make_function(step_function)
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return function
+        if self.jit_compile:
+            raise ValueError(
+                f"jit_compile: expected False on {self.distribute_strategy.num_replicas_in_sync} replicas, as XLA compiles no "
+                "step whose weights lie on several devices; received True. Compile the model without it."
+            )
+        if self.steps_per_execution == 1:
+            return function
+
+        def one_by_one(iterator: Any) -> Any:
+            # In one graph of several steps TensorFlow finds no replica's share of the batch.
+            return function(itertools.chain([next(iterator)], iterator))
+
+        return one_by_one
 
     def train_step(self, data: Any) -> Any:
         with self._during_steps("gradients", self._of_whole_batches):
