@@ -34,7 +34,8 @@ class ClippedSteps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.remove()
-        self._limit = self.model.optimizer.global_clipnorm
+        optimizer = self.model.optimizer
+        self._limit = getattr(optimizer, "inner_optimizer", optimizer).global_clipnorm  # within a LossScaleOptimizer
         if self._limit is None:
             raise ValueError(
                 "ClippedSteps: expected an optimizer that clips the gradient's norm; its global_clipnorm is None. Compile "
