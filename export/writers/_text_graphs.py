@@ -8,7 +8,7 @@ import onnx
 import spox
 import spox.opset.ai.onnx.v20 as op
 
-from kerasrnn.export.runtime.arguments import GENERATE_INPUTS
+from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SMALLEST
 from kerasrnn.export.writers._hoisting import hoist_invariants
 from kerasrnn.export.writers._onnx_forms import stop_of, tokenizer_of
 from kerasrnn.export.writers._onnx_sampling import Sampler, any_of, column, integer, real, when
@@ -26,7 +26,9 @@ _RANGES: dict[str, tuple[Any, str]] = {
     "top_k": (lambda v: op.greater_or_equal(v, _like(v, 0)), "an integer ≥ 0"),
     "top_p": (lambda v: op.and_(op.greater(v, real(0)), op.less_or_equal(v, real(1))), "a number in (0, 1]"),
     "min_p": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less_or_equal(v, real(1))), "a number in [0, 1]"),
-    "repetition_penalty": (lambda v: op.and_(op.greater(v, real(0)), op.less(v, real(np.inf))), "a finite number > 0"),
+    "repetition_penalty": (
+        lambda v: op.and_(op.greater_or_equal(v, real(SMALLEST)), op.less(v, real(np.inf))), f"a finite number ≥ {SMALLEST}"
+    ),
 }
 
 
