@@ -1,6 +1,7 @@
 """States carried from batch to batch under plain fit: they flow, are cut, begin anew, and are nobody else's."""
 
 import contextlib
+
 import keras
 import numpy as np
 import pytest
