@@ -128,7 +128,8 @@ def trained(make, data):
     if callable(data):
         return model, model.get_weights(), data(model)
     inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
-    callbacks = [ClippedSteps(), Norms(every_batches=1)] if inner.global_clipnorm and not inner.gradient_accumulation_steps else []
+    measured = inner.global_clipnorm and not inner.gradient_accumulation_steps
+    callbacks = [ClippedSteps(), Norms(every_batches=1)] if measured else []
     history = model.fit(data, epochs=2, verbose=0, validation_data=data, callbacks=[*callbacks, StopAtNaN()], shuffle=False)
     states = model.carried_states.get() if getattr(model, "stateful", False) else {}
     figures = {**history.history, **states, "evaluated": model.evaluate(data, verbose=0)}

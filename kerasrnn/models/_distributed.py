@@ -90,15 +90,26 @@ class Distributed(keras.Model):
             of_inner["_all_reduce_sum_gradients"] = lambda pairs: pairs  # they are summed already
             if inner.gradient_accumulation_steps or (inner.use_ema and inner.ema_overwrite_frequency):
                 of_inner["_backend_apply_gradients"] = lambda *given: _applied_under_conditions(inner, *given)
-        vars(outer).update(of_outer)
-        vars(inner).update(of_inner)
+        replaced = [_replaced(outer, of_outer), _replaced(inner, of_inner)]
 
         def leave() -> None:
-            for optimizer, names in ((outer, of_outer), (inner, of_inner)):
-                for name in names:
-                    vars(optimizer).pop(name, None)
+            for put_back in replaced:
+                put_back()
 
         return leave
+
+
+def _replaced(optimizer: Any, methods: dict[str, Any]) -> Callable[[], None]:
+    """Gives the optimizer methods of its own; returns what puts back those that it had."""
+    before = {name: vars(optimizer)[name] for name in methods if name in vars(optimizer)}
+    vars(optimizer).update(methods)
+
+    def put_back() -> None:
+        for name in methods:
+            del vars(optimizer)[name]
+        vars(optimizer).update(before)
+
+    return put_back
 
 
 def _clips(optimizer: Any) -> bool:

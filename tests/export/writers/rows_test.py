@@ -25,7 +25,8 @@ options.log_severity_level = 4
 settings = {"prompt": ["ab", "c", ""], "max_new_tokens": [4, 3, 2], "temperature": [0.8, 0.5, 0], "top_k": [3, 0, 2],
     "top_p": [0.9, 1, 0.8], "min_p": [0, 0.1, 0], "repetition_penalty": [1.2, 1, 1.1], "stop": ["a", "", "b"],
     "seed": [1, 2, 3], "text": ["ab", "", "c"]}
-types = {"tensor(string)": object, "tensor(int32)": "int32", "tensor(int64)": "int64", "tensor(float)": "float32", "tensor(bool)": bool}
+types = {"tensor(string)": object, "tensor(int32)": "int32", "tensor(int64)": "int64", "tensor(float)": "float32",
+    "tensor(bool)": bool}
 for signature in sys.argv[3:]:
     session = onnxruntime.InferenceSession(f"{folder}/{signature}.onnx", options)
     values = {}
