@@ -5,13 +5,17 @@ from typing import Any
 
 import numpy as np
 
+# TensorFlow takes numbers below 1e-38 for 0, NumPy and onnxruntime do not: a temperature below this one is greedy, and a
+# repetition penalty below it is refused.
+SMALLEST = 1e-30
+
 # The settings of a draw, each with its dtype, its range, and the range in words.
 SETTINGS: dict[str, tuple[Any, Callable[[np.ndarray], Any], str]] = {
     "temperature": (np.float32, lambda v: (v >= 0) & (v < np.inf), "a finite number ≥ 0 (0 is greedy)"),
     "top_k": (np.int32, lambda v: v >= 0, "an integer ≥ 0 (0 keeps all)"),
     "top_p": (np.float32, lambda v: (v > 0) & (v <= 1), "a number in (0, 1]"),
     "min_p": (np.float32, lambda v: (v >= 0) & (v <= 1), "a number in [0, 1] (0 keeps all)"),
-    "repetition_penalty": (np.float32, lambda v: (v > 0) & (v < np.inf), "a finite number > 0 (1 is off)"),
+    "repetition_penalty": (np.float32, lambda v: (v >= SMALLEST) & (v < np.inf), f"a finite number ≥ {SMALLEST} (1 is off)"),
     "seed": (np.int64, lambda v: v == v, "an integer"),
 }
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kerasrnn.export.runtime.arguments import SMALLEST
+
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,7 +47,8 @@ def next_token(
     if repetition_penalty is not None:
         penalty = repetition_penalty[:, None]
         logits = np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
-    scaled = logits / np.where(temperature > 0, temperature, np.float32(1))[:, None]
+    is_drawn = temperature >= np.float32(SMALLEST)
+    scaled = logits / np.where(is_drawn, temperature, np.float32(1))[:, None]
     if np.any((top_k > 0) | (top_p < 1)):
         scaled = _filter(scaled, top_k, top_p)
     weights = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
@@ -54,7 +57,7 @@ def next_token(
     cumulated = np.cumsum(weights, axis=-1, dtype=np.float32)
     total = cumulated[:, -1:]
     passed = (cumulated <= uniform(seed, step)[:, None] * total) & (cumulated < total)
-    return np.where(temperature > 0, passed.sum(axis=-1), logits.argmax(axis=-1)).astype(np.int32)
+    return np.where(is_drawn, passed.sum(axis=-1), logits.argmax(axis=-1)).astype(np.int32)
 
 
 def _filter(logits: np.ndarray, top_k: np.ndarray, top_p: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
-from kerasrnn.export.writers._signature import Signature
+from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._time_distributed import all_steps_at_once
 
 
@@ -36,6 +36,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     specs = [_spec(name, value) for name, value in _with_names(model, arguments)]
 
     def forward(*tensors: Any) -> dict[str, Any]:
+        first, *others = specs
+        tensors = [tensors[0], *of_as_many_rows(tensors[1:], [spec.name for spec in others], tensors[0], first.name)]
         with all_steps_at_once(model):
             return name_outputs(model(*keras.tree.pack_sequence_as(arguments, tensors), training=False))
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import onnx
 import tensorflow as tf
+
+_EXPECTED = ".one_row_for_each_row_of."  # in the name of an operation, which takes neither blanks nor colons
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,23 @@ def first_states(states: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarr
     return {name: np.repeat(state[None], rows, axis=0) for name, state in states.items()}
 
 
-def of_as_many_rows(states: Sequence[Any], names: Sequence[str], like: Any, like_name: str) -> list[Any]:
-    """The states, checked to have a row for each row of an input: one of a single row would broadcast to all."""
-    # TensorFlow stops at the assertion and optimises the reshape away; of the assertion nothing is left in ONNX, where the
-    # reshape fails.
+def of_as_many_rows(values: Sequence[Any], names: Sequence[str], like: Any, like_name: str) -> list[Any]:
+    """The values, checked to have a row for each row of an input: one of a single row would broadcast to all."""
     rows = tf.shape(like)[0]
-    checks = [
-        tf.debugging.assert_equal(tf.shape(state)[0], rows, f"{name}: expected one row for each row of {like_name}")
-        for name, state in zip(names, states)
-    ]
-    with tf.control_dependencies(checks):
-        return [tf.reshape(state, tf.stack([rows, state.shape[-1]])) for state in states]
+    checked = []
+    for name, value in zip(names, values, strict=True):
+        as_many = tf.equal(tf.shape(value)[0], rows)
+        # TensorFlow stops at the assertion. Of that nothing is left in ONNX, where an index out of range stops the graph.
+        assertion = tf.debugging.Assert(as_many, [f"{name}: expected one row for each row of {like_name}; received", value])
+        with tf.control_dependencies([assertion]):
+            zero = tf.gather(tf.zeros(1, tf.int32), tf.where(as_many, 0, 1), name=f"{name}{_EXPECTED}{like_name}")
+        checked.append(value[: rows + zero])
+    return checked
+
+
+def name_checks(graph: onnx.GraphProto) -> None:
+    """Names the nodes that stop an ONNX graph after the input that they are about, as its errors show node names."""
+    for node in graph.node:
+        name, found, like_name = node.name.rpartition("/")[2].partition(_EXPECTED)
+        if found and node.op_type == "Gather":
+            node.name = f"{name}: expected one row for each row of {like_name}"

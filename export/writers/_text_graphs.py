@@ -8,7 +8,7 @@ import onnx
 import spox
 import spox.opset.ai.onnx.v20 as op
 
-from kerasrnn.export.runtime.arguments import GENERATE_INPUTS
+from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SMALLEST
 from kerasrnn.export.writers._hoisting import hoist_invariants
 from kerasrnn.export.writers._onnx_forms import stop_of, tokenizer_of
 from kerasrnn.export.writers._onnx_sampling import Sampler, any_of, column, integer, real, when
@@ -26,18 +26,21 @@ _RANGES: dict[str, tuple[Any, str]] = {
     "top_k": (lambda v: op.greater_or_equal(v, _like(v, 0)), "an integer ≥ 0"),
     "top_p": (lambda v: op.and_(op.greater(v, real(0)), op.less_or_equal(v, real(1))), "a number in (0, 1]"),
     "min_p": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less_or_equal(v, real(1))), "a number in [0, 1]"),
-    "repetition_penalty": (lambda v: op.and_(op.greater(v, real(0)), op.less(v, real(np.inf))), "a finite number > 0"),
+    "repetition_penalty": (
+        lambda v: op.and_(op.greater_or_equal(v, real(SMALLEST)), op.less(v, real(np.inf))), f"a finite number ≥ {SMALLEST}"
+    ),
 }
 
 
 def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelProto:
     """Tokenizer, prompt read in chunks, one loop that draws a token a row, detokenizer."""
     dtypes = {name: np.str_ if dtype is object else dtype for name, dtype in GENERATE_INPUTS.items()}
-    inputs = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in dtypes.items()}
+    arguments = {name: spox.argument(spox.Tensor(dtype, ("batch",))) for name, dtype in dtypes.items()}
+    inputs = _of_as_many_rows(arguments, like="prompt")
     parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
     max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
-    for name in _RANGES:
-        max_new_tokens = op.add(max_new_tokens, _zero_if_valid(name, inputs[name]))
+    for name, (is_valid, expected) in _RANGES.items():
+        max_new_tokens = op.add(max_new_tokens, _zero_if(is_valid(inputs[name]), f"{name}: expected {expected}"))
     settings = {name: inputs[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty", "seed")}
     sampler = Sampler(**settings, top_k=op.cast(inputs["top_k"], to=np.int64), vocabulary_size=model.vocabulary_size)
 
@@ -82,7 +85,7 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
         "num_tokens": op.cast(counts, to=np.int32),
         "log_likelihood": op.cast(op.reduce_sum(likely, integer([1]), keepdims=0), to=np.float32),
     }
-    return _model(parts, inputs, outputs)
+    return _model(parts, arguments, outputs)
 
 
 def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelProto:
@@ -114,12 +117,24 @@ def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelPr
     )
 
 
-def _zero_if_valid(name: str, value: Any) -> Any:
+def _of_as_many_rows(inputs: dict[str, Any], like: str) -> dict[str, Any]:
+    """The inputs, (batch,) each, checked to have a row for each row of one of them.
+
+    Nothing may be computed from one before all are checked: onnxruntime lays out memory for equal numbers of rows, and ends
+    the process where a loop meets others.
+    """
+    rows = expected = op.shape(inputs[like])
+    for name in [name for name in inputs if name != like]:
+        as_many = op.equal(op.shape(inputs[name]), expected)
+        rows = op.add(rows, _zero_if(as_many, f"{name}: expected one row for each row of {like}"))
+    return {name: op.reshape(value, rows, allowzero=1) for name, value in inputs.items()}
+
+
+def _zero_if(conditions: Any, expected: str) -> Any:
     """ONNX has no assertion: an index out of range, in a node whose name says so, is one."""
-    is_valid, expected = _RANGES[name]
-    zero = op.gather(integer([0]), op.where(is_valid(value), integer(0), integer(1)))
-    zero._rename(f"{name}: expected {expected}")
-    return zero
+    zeros = op.gather(integer([0]), op.where(conditions, integer(0), integer(1)))
+    zeros._rename(expected)
+    return zeros
 
 
 def _in_chunks(width: Any, body: Any, carried: list[Any]) -> list[Any]:

@@ -1,5 +1,6 @@
 """The states that a model carries from batch to batch of one pass over contiguous streams."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,8 @@ class CarriedStates:
     Args:
         names: the states' names, as `LanguageModel.state_names`.
         initial: from a number of rows to the initial states, a flat list of (rows, units).
+        strategy: the `tf.distribute.Strategy` that trains the model, or None. Each of its replicas carries the states of its
+            own rows: row b of each batch always comes to the same one.
 
     Example:
 
@@ -44,9 +47,11 @@ class CarriedStates:
         trajectories. Neural Computation 2(4).
     """
 
-    def __init__(self, names: Sequence[str], initial: Callable[[int], list[Any]]) -> None:
+    def __init__(self, names: Sequence[str], initial: Callable[[int], list[Any]], strategy: Any = None) -> None:
         self._names = list(names)
         self._initial = initial
+        self._strategy = strategy
+        self._replicas = 1 if strategy is None else strategy.num_replicas_in_sync
         self._variables: list[Any] = []
         self._empty = True
         self._were_set = False
@@ -54,13 +59,23 @@ class CarriedStates:
     @property
     def rows(self) -> int | None:
         """The batch size that the states are for, or None where there are none yet."""
-        return None if self._empty else int(self._variables[0].shape[0])
+        return None if self._empty else self._share * self._replicas
+
+    @property
+    def _share(self) -> int:
+        """A replica's rows."""
+        return int(self._variables[0].shape[0])
+
+    def _locals(self, variable: Any) -> Sequence[Any]:
+        """What the variable holds on each replica."""
+        return [variable] if self._strategy is None else self._strategy.experimental_local_results(variable)
 
     def get(self) -> dict[str, np.ndarray]:
         """Arrays (batch, units) by name, float32 where NumPy has no such dtype; {} before a pass's first batch."""
         if self._empty:
             return {}
-        values = [tf.cast(v, tf.float32) if v.dtype == tf.bfloat16 else v for v in self._variables]
+        values = [tf.concat([tf.convert_to_tensor(v) for v in self._locals(variable)], 0) for variable in self._variables]
+        values = [tf.cast(v, tf.float32) if v.dtype == tf.bfloat16 else v for v in values]
         return {name: value.numpy() for name, value in zip(self._names, values)}
 
     def set(self, states: Mapping[str, Any]) -> None:
@@ -85,6 +100,12 @@ class CarriedStates:
                     f"states: expected {name} of shape {tuple(like.shape)}, and all of one batch size; received "
                     f"{value.shape}. Pass what carried_states.get() of the same model returned."
                 )
+        rows = len(values[0])
+        if rows % self._replicas:
+            raise ValueError(
+                f"states: expected a number of rows that {self._replicas} replicas can share equally; received {rows}. Pass "
+                "what carried_states.get() returned in training on as many replicas, or on one."
+            )
         self._assign([tf.cast(value, like.dtype) for value, like in zip(values, initial)])
         self._were_set = True
 
@@ -98,19 +119,25 @@ class CarriedStates:
             self.reset()
 
     def _assign(self, values: list[Any]) -> None:
-        if [v.shape for v in self._variables] != [v.shape for v in values]:
-            self._variables = [tf.Variable(v, trainable=False, name=name) for name, v in zip(self._names, values)]
-        else:
-            for variable, value in zip(self._variables, values):
-                variable.assign(value)
+        """Keeps the states of all rows, each replica's where that replica is."""
+        shares = [tf.split(value, self._replicas) for value in values]
+        if [v.shape for v in self._variables] != [share[0].shape for share in shares]:
+            with contextlib.nullcontext() if self._strategy is None else self._strategy.scope():
+                self._variables = [
+                    tf.Variable(share[0], trainable=False, name=name, synchronization=tf.VariableSynchronization.ON_READ)
+                    for name, share in zip(self._names, shares)
+                ]
+        for variable, share in zip(self._variables, shares):
+            for local, value in zip(self._locals(variable), share, strict=True):
+                local.assign(value)
         self._empty = False
 
     def before(self, token_ids: Any) -> tuple[Any, list[Any]]:
         """Within a step: the token ids (batch, time), sure to have the states' rows, and the states that they go on from."""
         if token_ids.shape[0] is None:
-            token_ids = tf.ensure_shape(token_ids, (self.rows, None), name=_ROWS)
-        elif token_ids.shape[0] != self.rows:
-            raise ValueError(self._another_size(f"one of {token_ids.shape[0]}"))
+            token_ids = tf.ensure_shape(token_ids, (self._share, None), name=_ROWS)
+        elif token_ids.shape[0] != self._share:
+            raise ValueError(self._another_size(f"one of {token_ids.shape[0] * self._replicas}"))
         return token_ids, [tf.stop_gradient(tf.convert_to_tensor(v)) for v in self._variables]
 
     def after(self, states: list[Any]) -> None:
@@ -125,8 +152,8 @@ class CarriedStates:
         def step(iterator: Any) -> Any:
             nonlocal function, captured
             if self._empty:
-                rows, iterator = _rows(iterator)
-                self._assign(self._initial(rows))
+                share, iterator = self._next_share(iterator)
+                self._assign(self._initial(share * self._replicas))
             if captured is not self._variables:
                 function = make_function() if captured is not None else function
                 captured = self._variables
@@ -147,14 +174,13 @@ class CarriedStates:
             "all full (or drop_remainder=True), and call reset_states() before batches of another size."
         )
 
-
-def _rows(iterator: Any) -> tuple[int, Iterator[Any]]:
-    """The next element's batch size, and an iterator that still has that element."""
-    if isinstance(iterator, tf.data.Iterator):
-        rows = keras.tree.flatten(iterator.element_spec)[0].shape[:1].as_list()
-        if rows and rows[0] is not None:
-            return rows[0], iterator
-    iterator = iter(iterator)
-    first = next(iterator)
-    rows = next(len(value) for value in keras.tree.flatten(first) if value is not None)
-    return rows, itertools.chain([first], iterator)
+    def _next_share(self, iterator: Any) -> tuple[int, Iterator[Any]]:
+        """A replica's rows of the next element, and an iterator that still has that element."""
+        if isinstance(iterator, tf.data.Iterator):
+            rows = keras.tree.flatten(iterator.element_spec)[0].shape[:1].as_list()
+            if rows and rows[0] is not None:
+                return rows[0], iterator
+        iterator = iter(iterator)
+        first = next(iterator)
+        rows = next(len(self._locals(value)[0]) for value in keras.tree.flatten(first) if value is not None)
+        return rows, itertools.chain([first], iterator)

@@ -102,19 +102,24 @@ class Decoder:
         repetition_penalty: Any, stop: Any, seed: Any,
     ) -> dict[str, Any]:  # fmt: skip
         """`generate_strings`, and `token_ids` (batch, time) with their `log_probabilities` under the model as it is."""
-        settings = {
-            "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
-            "repetition_penalty": repetition_penalty, "seed": seed,
+        given = {
+            "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "min_p": min_p,
+            "repetition_penalty": repetition_penalty, "stop": stop, "seed": seed,
         }  # fmt: skip
-        ranges = {name: (settings[name], is_valid, expected) for name, (_, is_valid, expected) in SETTINGS.items()}
+        checks = [
+            tf.debugging.Assert(tf.size(value) == tf.size(prompt), [f"{name}: expected one for each prompt; received", value])
+            for name, value in given.items()
+        ]
+        with tf.control_dependencies(checks):
+            given = {name: tf.identity(value) for name, value in given.items()}
+        stop, max_new_tokens = given["stop"], given["max_new_tokens"]
+        settings = {name: given[name] for name in SETTINGS}
+        ranges = {name: (value, *SETTINGS[name][1:]) for name, value in settings.items()}
         ranges["max_new_tokens"] = (max_new_tokens, *COUNT[1:])
         checks = [
             tf.debugging.Assert(tf.reduce_all(is_valid(value)), [f"{name}: expected {expected}; received", value])
             for name, (value, is_valid, expected) in ranges.items()
         ]
-        # Where nobody stops, nothing else would meet it.
-        one_each = tf.size(stop) == tf.size(prompt)
-        checks.append(tf.debugging.Assert(one_each, ["stop: expected one for each prompt; received", stop]))
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
         tokens, states, seen = self.begin_graph(prompt)

@@ -5,6 +5,7 @@ from typing import Any
 import kerasrnn.tokenizers  # noqa: F401  (a saved model names its tokenizer)
 from kerasrnn._backend import keras, tf
 from kerasrnn.metrics import Perplexity
+from kerasrnn.models._distributed import Distributed
 from kerasrnn.models.text_methods import TextMethods
 from kerasrnn.models.vocabulary import vocabulary_size_of, within_vocabulary
 
@@ -12,7 +13,7 @@ ops = keras.ops
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
-class FeedForwardLanguageModel(TextMethods, keras.Model):
+class FeedForwardLanguageModel(TextMethods, Distributed):
     """A neural n-gram model (Bengio et al., 2003): what recurrent networks have to beat.
 
         x_t = (C(token_t), C(token_(t−1)), …, C(token_(t−n+2)))               C: the embedding

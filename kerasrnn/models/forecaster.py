@@ -9,6 +9,7 @@ import numpy as np
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN
 from kerasrnn.models._arguments import positive_integer
+from kerasrnn.models._distributed import Distributed
 from kerasrnn.models._forecast_outputs import OUTPUTS, in_unit, loss_of, metrics_of, numbers_a_target, point_of
 from kerasrnn.models._scaling import NORMALIZATIONS, Scaling
 from kerasrnn.models.forecast_losses import quantiles_in_order
@@ -19,7 +20,7 @@ ops = keras.ops
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
-class Forecaster(MultiStep, keras.Model):
+class Forecaster(MultiStep, Distributed):
     """A model of time series: linear or feed-forward on τ past values, or recurrent.
 
         x̂_(t+1), …, x̂_(t+h) = W · (x_(t−τ+1), …, x_t) + b           linear: neither cells nor hidden

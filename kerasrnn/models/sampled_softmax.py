@@ -1,8 +1,10 @@
 """Training over a large vocabulary with a sample of it; evaluation with all of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.models._distributed import Distributed
 
 
 def log_uniform_candidates(num_sampled: int, vocabulary_size: int, seed: Any) -> tuple[Any, Any]:
@@ -95,7 +97,7 @@ def sampled_softmax_losses(
     return tf.reshape(losses, tf.shape(targets))
 
 
-class SampledSoftmaxTraining(keras.Model):
+class SampledSoftmaxTraining(Distributed):
     """A model whose `fit` trains with `sampled_softmax_losses` and validates with what it was compiled for.
 
     A subclass sets `sampled_softmax` with `_sample_softmax`, before it is built; returns in `call`, where `_sampling` is
@@ -124,11 +126,12 @@ class SampledSoftmaxTraining(keras.Model):
     def train_step(self, data: Any) -> Any:
         if self.sampled_softmax is None:
             return super().train_step(data)
-        self.__dict__["_sampling"] = True
-        try:
+        with self._during_steps("sampling", self._begin_sampling):
             return super().train_step(data)
-        finally:
-            self.__dict__["_sampling"] = False
+
+    def _begin_sampling(self) -> Callable[[], None]:
+        self.__dict__["_sampling"] = True
+        return lambda: self.__dict__.pop("_sampling")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -143,7 +146,8 @@ class SampledSoftmaxTraining(keras.Model):
         if mask is not None:
             losses._keras_mask = mask
         loss = _AsGiven(name="sampled_softmax")(y, losses, sample_weight)
-        return loss + sum(tf.cast(tf.reduce_sum(extra), loss.dtype) for extra in self.losses)
+        replicas = self.distribute_strategy.num_replicas_in_sync  # each has the whole penalty, and their losses are summed
+        return loss + sum(tf.cast(tf.reduce_sum(extra), loss.dtype) for extra in self.losses) / replicas
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         if self._sampling:

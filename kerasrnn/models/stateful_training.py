@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kerasrnn._backend import keras, tf
+from kerasrnn.models._distributed import Distributed
 from kerasrnn.models.carried_states import CarriedStates
 
 
-class StatefulTraining(keras.Model):
+class StatefulTraining(Distributed):
     """A model whose states, if `stateful`, flow from batch to batch of an epoch, and of an evaluation.
 
     Training and evaluation have states of their own, so that neither sees the other's; whatever else runs the model
@@ -25,7 +26,9 @@ class StatefulTraining(keras.Model):
 
     def _make_carried_states(self, names: list[str], initial: Callable[[int], list[Any]]) -> None:
         self.stateful = True
-        self.carried_states, self._evaluation_states = CarriedStates(names, initial), CarriedStates(names, initial)
+        self.carried_states, self._evaluation_states = (
+            CarriedStates(names, initial, self._distribute_strategy) for _ in range(2)
+        )
 
     def reset_states(self) -> None:
         """Makes the next batch of training, and of evaluation, begin from the initial states.
@@ -79,32 +82,24 @@ class StatefulTraining(keras.Model):
         if not self.stateful:
             super().make_train_function(force)
         elif self.train_function is None or force:
-            self._check_one_replica()
             self.train_function = self.carried_states.stepping(lambda: self._make_function(self.train_step))
 
     def make_test_function(self, force: bool = False) -> None:
         if not self.stateful:
             super().make_test_function(force)
         elif self.test_function is None or force:
-            self._check_one_replica()
             self.test_function = self._evaluation_states.stepping(lambda: self._make_function(self.test_step))
-
-    def _check_one_replica(self) -> None:
-        replicas = self.distribute_strategy.num_replicas_in_sync
-        if replicas > 1:
-            raise ValueError(
-                f"stateful=True: expected one replica, as states are carried on one device; received a {replicas}-replica "
-                f"{type(self.distribute_strategy).__name__}. Train on one device, or with stateful=False."
-            )
 
     @contextlib.contextmanager
     def _carrying(self, name: str) -> Iterator[None]:
         if not self.stateful:
             yield
             return
-        # In __dict__, past Keras's tracking, as the states are no part of the model.
-        self.__dict__["_carried"] = getattr(self, name)
-        try:
+
+        def begin() -> Callable[[], None]:
+            # In __dict__, past Keras's tracking, as the states are no part of the model.
+            self.__dict__["_carried"] = getattr(self, name)
+            return lambda: self.__dict__.pop("_carried")
+
+        with self._during_steps(name, begin):
             yield
-        finally:
-            self.__dict__["_carried"] = None

@@ -4,6 +4,7 @@ from typing import Any
 
 from kerasrnn._backend import tf
 from kerasrnn.samplers.random_generator import uniform
+from kerasrnn.samplers.settings import SMALLEST
 
 
 def next_token(
@@ -49,8 +50,9 @@ def next_token(
     """
     penalty = repetition_penalty[:, None]
     logits = tf.where(seen, tf.where(logits > 0, logits / penalty, logits * penalty), logits)
+    is_drawn = temperature >= SMALLEST
     greedy = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    scaled = logits / tf.where(temperature > 0, temperature, 1.0)[:, None]
+    scaled = logits / tf.where(is_drawn, temperature, 1.0)[:, None]
     filtered = tf.cond(
         tf.reduce_any((top_k > 0) | (top_p < 1)), lambda: _filter(scaled, top_k, top_p), lambda: scaled
     )
@@ -61,7 +63,7 @@ def next_token(
     # The second condition keeps the draw within the vocabulary when u · total rounds up to total.
     passed = (cumulated <= uniform(seed, step)[:, None] * total) & (cumulated < total)
     drawn = tf.reduce_sum(tf.cast(passed, tf.int32), axis=-1)
-    return tf.where(temperature > 0, drawn, greedy)
+    return tf.where(is_drawn, drawn, greedy)
 
 
 def _filter(logits: Any, top_k: Any, top_p: Any) -> Any:

@@ -54,6 +54,15 @@ class ApplyHook:
         self._model = None
 
 
+def step_variable(model: keras.Model, value: Any) -> Any:
+    """A variable that a hook sets within a step: the first replica's value counts, as all see the same gradient."""
+    with model.distribute_strategy.scope():
+        return tf.Variable(
+            value, trainable=False, synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )  # fmt: skip
+
+
 def dense(gradient: Any) -> Any:
     """The values of a gradient, which an embedding's has for some rows only."""
     return gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.training._apply_hook import Apply, ApplyHook
+from kerasrnn.training._apply_hook import Apply, ApplyHook, step_variable
 
 
 class ClippedSteps(keras.callbacks.Callback):
@@ -34,14 +34,14 @@ class ClippedSteps(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.remove()
-        self._limit = self.model.optimizer.global_clipnorm
+        optimizer = self.model.optimizer
+        self._limit = getattr(optimizer, "inner_optimizer", optimizer).global_clipnorm  # within a LossScaleOptimizer
         if self._limit is None:
             raise ValueError(
                 "ClippedSteps: expected an optimizer that clips the gradient's norm; its global_clipnorm is None. Compile "
                 "with one such as keras.optimizers.Adam(global_clipnorm=1.0), or leave this callback out."
             )
-        with self.model.distribute_strategy.scope():
-            self._counts = tf.Variable(tf.zeros(2, tf.int64), trainable=False)  # clipped, all
+        self._counts = step_variable(self.model, tf.zeros(2, tf.int64))  # clipped, all
         self._hook.install(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasrnn._backend import keras, tf
 from kerasrnn._files import write_whole
-from kerasrnn.training._apply_hook import Apply, ApplyHook
+from kerasrnn.training._apply_hook import Apply, ApplyHook, step_variable
 from kerasrnn.training._recurrent_states import RecurrentStates
 from kerasrnn.training._tensorboard import EventWriter
 
@@ -78,10 +78,9 @@ class Norms(keras.callbacks.Callback):
         owners = {id(v): layer.name for layer in self.model.layers for v in layer.trainable_variables}
         self._owners = [owners.get(id(variable), variable.name) for variable in variables]
         self._places = {id(variable): place for place, variable in enumerate(variables)}
-        with self.model.distribute_strategy.scope():
-            self._due = tf.Variable(False, trainable=False)
-            self._squares = tf.Variable(tf.zeros(len(variables)), trainable=False)
-            self._state_norms = tf.Variable(tf.zeros(len(self._states.names)), trainable=False)
+        self._due = step_variable(self.model, False)
+        self._squares = step_variable(self.model, tf.zeros(len(variables)))
+        self._state_norms = step_variable(self.model, tf.zeros(len(self._states.names)))
         self._columns = []
         self._hook.install(self.model)
 
@@ -93,14 +92,14 @@ class Norms(keras.callbacks.Callback):
         self._before = None
         if due:
             self._before = [tf.identity(variable.value) for variable in self.model.trainable_variables]
-            self._iteration = int(self.model.optimizer.iterations)
+            self._iteration = int(np.asarray(self.model.optimizer.iterations))
             self._due.assign(True)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._before is None:
             return
         self._due.assign(False)
-        step = int(self.model.optimizer.iterations)
+        step = int(np.asarray(self.model.optimizer.iterations))
         if step == self._iteration:  # a batch that a resumed training passes over
             return
         self.last = {**self._norms(), **{name: float(value) for name, value in (logs or {}).items()}}

@@ -1,5 +1,7 @@
 """States carried from batch to batch under plain fit: they flow, are cut, begin anew, and are nobody else's."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -274,15 +276,31 @@ def test_states_of_another_model_are_refused(states, message):
     assert carried.get() == {}
 
 
-def test_several_replicas_are_refused():
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    with strategy.scope():
-        model = new_model()
-    model.fit(streams(12), verbose=0)
-    model._distribute_strategy = type("Two", (), {"num_replicas_in_sync": 2})()
-    model.compile()
-    with pytest.raises(ValueError, match="one replica.*received a 2-replica Two"):
-        model.make_train_function()
+class Replicas:
+    """A strategy of two replicas whose variables hold a value for each, as those of tf.distribute do."""
+
+    num_replicas_in_sync = 2
+
+    def scope(self):
+        return contextlib.nullcontext()
+
+    def experimental_local_results(self, variable):
+        self.__dict__.setdefault(id(variable), [variable, tf.Variable(variable)])
+        return self.__dict__[id(variable)]
+
+
+def test_replicas_carry_their_own_rows():
+    carried = CarriedStates(["h"], lambda rows: [tf.zeros((rows, 3))], Replicas())
+    states = {"h": np.arange(12, dtype="float32").reshape(4, 3)}
+    carried.set(states)
+    assert carried.rows == 4
+    np.testing.assert_array_equal(carried.get()["h"], states["h"])
+    token_ids, (of_first,) = carried.before(tf.zeros((2, 5), tf.int32))
+    np.testing.assert_array_equal(of_first, states["h"][:2])
+    with pytest.raises(ValueError, match="expected a batch of 4 rows.*received one of 6"):
+        carried.before(tf.zeros((3, 5), tf.int32))
+    with pytest.raises(ValueError, match="2 replicas can share equally; received 3"):
+        carried.set({"h": np.zeros((3, 3), "float32")})
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_rows_with_settings_of_their_own_draw_as_in_numpy(sampler, data, seed, s
     random = np.random.default_rng(seed)
     rows = data.draw(st.integers(1, 4))
     choices = {
-        "temperature": st.sampled_from([0.0, 0.3, 1.0, 2.0]), "top_k": st.sampled_from([0, 1, 3, 29, 30, 99]),
+        "temperature": st.sampled_from([0.0, 1e-45, 1e-40, 1e-30, 0.3, 1.0, 2.0]), "top_k": st.sampled_from([0, 1, 3, 29, 30, 99]),
         "top_p": st.sampled_from([0.01, 0.5, 0.9, 1.0]), "min_p": st.sampled_from([0.0, 0.1, 0.9, 1.0]),
         "repetition_penalty": st.sampled_from([0.5, 1.0, 1.3]), "seed": st.integers(-(2**63), 2**63 - 1),
     }  # fmt: skip
