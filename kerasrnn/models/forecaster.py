@@ -9,8 +9,21 @@ import numpy as np
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN
 from kerasrnn.models._arguments import positive_integer
-from kerasrnn.models._forecast_outputs import OUTPUTS, in_unit, loss_of, metrics_of, numbers_a_target, point_of
+from kerasrnn.models._forecast_outputs import (
+    OUTPUTS,
+    drawn,
+    fewest_paths,
+    in_unit,
+    is_distribution,
+    loss_of,
+    metrics_of,
+    numbers_a_target,
+    point_of,
+    quantiles_of,
+    summary_of,
+)
 from kerasrnn.models._scaling import NORMALIZATIONS, Scaling
+from kerasrnn.models.forecast_paths import PathSampler
 from kerasrnn.models.forecast_losses import quantiles_in_order
 from kerasrnn.models.multi_step import MultiStep
 from kerasrnn.models.text_methods import TextMethods
@@ -41,7 +54,8 @@ class Forecaster(MultiStep, keras.Model):
         cells: a cell, or a list of cells, one layer each; of `kerasrnn.cells`, Keras's, or your own.
         horizon: how many steps are forecast at once.
         output: "mean" (trained by squared error), "quantile" (pinball loss) or "gaussian" (negative log-likelihood).
-        quantiles: with output="quantile", in (0, 1) and ascending; their outputs never cross.
+        quantiles: in (0, 1) and ascending: with output="quantile" those of the outputs, which never cross; with "gaussian"
+            those that an exported `forecast` gives.
         channels: how many channels the series has.
         normalization: "last", "window", "standard" or None: see above.
         hidden: units of the hidden layers of a feed-forward network, in place of cells.
@@ -234,6 +248,22 @@ class Forecaster(MultiStep, keras.Model):
     def _horizon_ahead(self, windows: np.ndarray) -> np.ndarray:
         outputs = np.asarray(self.predict_on_batch(windows))
         return outputs[:, -1] if self.return_sequences else outputs
+
+    @functools.cached_property
+    def path_sampler(self) -> PathSampler | None:  # type: ignore[override]
+        """What draws paths, and is exported as `forecast`; None where the outputs are points."""
+        kind = self.output_kind, self.quantiles
+        if not is_distribution(*kind):
+            return None
+
+        def ahead(windows: Any) -> Any:
+            outputs = self(windows, training=False)
+            return outputs[:, -1] if self.return_sequences else outputs
+
+        return PathSampler(
+            self.horizon, self.channels, self.covariates, self.lags, tuple(self.quantiles), ahead,
+            *(functools.partial(function, *kind) for function in (drawn, quantiles_of, summary_of)), fewest_paths(*kind),
+        )  # fmt: skip
 
     def point_forecast(self, outputs: Any) -> Any:
         """The single values among outputs, (…, channels): the mean, or the quantile nearest to the median."""
