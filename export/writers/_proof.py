@@ -13,6 +13,7 @@ from rich.console import Console
 from kerasrnn.export._manifest import read_manifest
 from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
+from kerasrnn.export.writers._forecast_proof import verify_forecast
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
@@ -105,6 +106,10 @@ def prove(
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
             checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
+        if "forecast" in signatures:
+            pair = expected["forecast"], candidate.functions["forecast"]
+            horizon = about["forecast"]["horizon"]
+            checks += verify_forecast(*pair, signatures["forecast"], samples, horizon, quantized=quantize is not None)
     parity = as_json(checks)
     if verbose:
         Console().print(parity_table(parity["checks"]))

@@ -7,6 +7,7 @@ from typing import Any
 _FILES = {
     "forward": "whole sequences",
     "step": "the next steps; the states are zeros at first, and what came out as `next_…` from then on",
+    "forecast": "draws paths from each past, and gives their quantiles",
     "generate": "writes on from each prompt",
     "score": "how likely each text is",
 }
@@ -21,9 +22,9 @@ _TYPED_ARRAYS = {"int64": "BigInt64Array", "uint64": "BigUint64Array", "bool": "
 def readme(manifest: dict[str, Any]) -> str:
     """The Markdown text for an ONNX folder, from its manifest; its programs use the signatures that there are."""
     signatures = manifest["signatures"]
-    main = next(name for name in ("generate", "step", "forward") if name in signatures)
+    main = next(name for name in ("generate", "forecast", "step", "forward") if name in signatures)
     prompt = _prompt(manifest["tokenizer"])
-    values = {"prompt": prompt, **_SETTINGS} if main == "generate" else {}
+    values = {"generate": {"prompt": prompt, **_SETTINGS}, "forecast": _paths_of(manifest)}.get(main, {})
     sections = [
         *_about(manifest),
         _table(signatures),
@@ -53,7 +54,20 @@ def readme(manifest: dict[str, Any]) -> str:
             "every runtime, but for a draw within rounding of a boundary.\n"
             "In JavaScript onnxruntime cuts a string at its first NUL."
         )
+    if main == "forecast":
+        sections.append(
+            "`steps`, `num_paths` and `seed` have one value a row; where rows ask for different numbers, NaN stands beyond a\n"
+            f"row's own. `quantiles` are {', '.join(f'{level:g}' for level in manifest['forecast']['levels'])} of each step: up to\n"
+            f"the horizon, {manifest['forecast']['horizon']}, the model's own, and beyond those of the paths. One seed draws the\n"
+            "same paths in every runtime, within rounding."
+        )
     return "\n\n".join(sections) + "\n"
+
+
+def _paths_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """As many steps as the example has covariates for, and a hundred paths."""
+    about = manifest.get("forecast")
+    return {"steps": about["horizon"] + 10, "num_paths": 100, "seed": 7} if about else {}
 
 
 def _about(manifest: dict[str, Any]) -> list[str]:
@@ -92,6 +106,18 @@ for piece in model.stream({json.dumps(prompt)}, max_new_tokens=200, temperature=
     print(piece, end="", flush=True)
 print()
 print(model.score({json.dumps(prompt)}))  # log-likelihood and number of tokens"""
+    if "forecast" in signatures:
+        given = ", ".join(f"{name}={value}" for name, value in _paths_of(manifest).items())
+        covariates = ", covariates=covariates" if manifest["forecast"]["covariates"] else ""
+        known = "".join(
+            f"\n{spec['name']} = {_in_python(spec, {})}" for spec in signatures["forecast"]["inputs"] if len(spec["shape"]) == 3
+        )
+        return f"""import numpy as np
+from kerasrnn.export.runtime import load
+
+model = load("."){known}
+outputs = model.forecast(past, {given}{covariates})
+print({{name: value.shape for name, value in outputs.items()}})"""
     if "step" in signatures:
         return f"""import numpy as np
 from kerasrnn.export.runtime import load

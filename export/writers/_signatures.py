@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasrnn.export.writers._forecast_signature import about_forecast, forecast_signature
 from kerasrnn.export.writers._model_io import forward_signature
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._streaming import streaming_signature
@@ -16,7 +17,7 @@ TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": [
 
 
 def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, Signature]:
-    """The signatures of a built model: forward, step if it is causal, generate and score if it reads text.
+    """The signatures of a built model: forward; step if it is causal, forecast if it draws paths, generate and score if it reads text.
 
     A language model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and
     reads text by `text_functions()`. Of any other model the recurrent layers' states are found.
@@ -32,8 +33,9 @@ def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, 
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
     forward = forward_signature(model, input_signature)
-    step = streaming_signature(model, forward)
-    return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
+    step, forecast = streaming_signature(model, forward), forecast_signature(model)
+    found = {"forward": forward, "step": None if isinstance(step, str) else step, "forecast": forecast}
+    return {name: signature for name, signature in found.items() if signature}
 
 
 def forward_of(model: keras.Model, input_signature: Any = None) -> Signature:
@@ -142,4 +144,5 @@ def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[st
         "no_step": None if step else streaming_signature(model, forward),
         "vocabulary_size": getattr(model, "vocabulary_size", None),
         "tokenizer": tokenizer.specification() if tokenizer is not None else None,
+        **about_forecast(model),
     }

@@ -28,6 +28,7 @@ class PathSampler:
 
     Args:
         horizon, channels, covariates, lags: the forecaster's.
+        numbers: how many there are for each value in the model's outputs.
         levels: of the quantiles that are given out, ascending.
         ahead: windows (rows, time, channels + covariates) → outputs (rows, horizon, channels, numbers).
         values: outputs and normal numbers (…, channels) → values (…, horizon, channels).
@@ -40,6 +41,7 @@ class PathSampler:
     channels: int
     covariates: int
     lags: int | None
+    numbers: int
     levels: tuple[float, ...]
     ahead: Callable[[Any], Any]
     values: Callable[[Any, Any], Any]
@@ -95,7 +97,7 @@ class PathSampler:
     def _rolled(self) -> Any:
         specs = [
             tf.TensorSpec((None, self.lags, self.channels + self.covariates)),
-            tf.TensorSpec((None, self.horizon, self.channels, None)),
+            tf.TensorSpec((None, self.horizon, self.channels, self.numbers)),
             tf.TensorSpec((None, None, self.covariates)),
             tf.TensorSpec((None,), tf.int64),
             tf.TensorSpec((None,), tf.int32),

@@ -261,7 +261,7 @@ class Forecaster(MultiStep, keras.Model):
             return outputs[:, -1] if self.return_sequences else outputs
 
         return PathSampler(
-            self.horizon, self.channels, self.covariates, self.lags, tuple(self.quantiles), ahead,
+            self.horizon, self.channels, self.covariates, self.lags, numbers_a_target(*kind), tuple(self.quantiles), ahead,
             *(functools.partial(function, *kind) for function in (drawn, quantiles_of, summary_of)), fewest_paths(*kind),
         )  # fmt: skip
 
