@@ -88,7 +88,8 @@ _END = 2**63 - 1
 
 
 def _axes(spec: tf.TensorSpec) -> tuple[Any, ...]:
-    names = ("batch", "future" if spec.name == "covariates" else "time")
+    # Not one name for all rows: onnxruntime would take the sizes for equal, and fail before the check that says which are not.
+    names = ("batch", "time") if spec.name == "past" else (f"batch_{spec.name}", f"time_{spec.name}")
     return tuple(names[axis] if size is None else size for axis, size in enumerate(spec.shape))
 
 

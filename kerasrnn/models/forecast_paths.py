@@ -79,7 +79,9 @@ class PathSampler:
                 longer = tf.concat([windows, tf.concat([values, beside], axis=2)], axis=1)
                 later = longer[:, self.horizon :]
                 later.set_shape(windows.shape)
-                return later, self.ahead(later)
+                ahead = self.ahead(later)
+                ahead.set_shape(outputs.shape)
+                return later, ahead
 
             windows, outputs = tf.cond(i + 1 < blocks, fed, lambda: (windows, outputs))
             return i + 1, windows, outputs, found.write(i, values)
@@ -103,7 +105,7 @@ class PathSampler:
             tf.TensorSpec((None,), tf.int32),
             tf.TensorSpec((), tf.int32),
         ]
-        return tf.function(self.rolled, specs)
+        return tf.function(self.rolled, specs, autograph=False)
 
     def paths(
         self, windows: np.ndarray, outputs: np.ndarray, future: np.ndarray, steps: int, num_paths: int, seeds: np.ndarray,
