@@ -15,7 +15,6 @@ from kerasrnn.export.writers._onnx_checks import name_checks, zero_if
 from kerasrnn.export.writers._onnx_sampling import column, integer, real, uniform
 from kerasrnn.export.writers._parts import Parts
 
-_PATH = 2**32  # numbers of the generator that a path has to itself
 _NAN = float("nan")
 
 
@@ -39,7 +38,7 @@ def forecast_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
     path = op.range(integer(0), _scalar(count), integer(1))
     row, number = op.div(path, most_paths), op.mod(path, most_paths)
     seeds = column(op.gather(inputs["seed"], row))
-    first = op.add(column(op.mul(number, integer(_PATH))), integer(np.arange(channels)))
+    first = op.add(column(op.mul(number, integer(sampler.draws_a_path))), integer(np.arange(channels)))
     future = op.gather(inputs["covariates"], row) if sampler.covariates else None
     of_past = ahead(past)
 

@@ -1,6 +1,7 @@
 """The kinds of a forecaster's output: how many numbers describe a target, in which unit, and how they are trained."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Any
@@ -78,7 +79,10 @@ def summary_of(kind: str, quantiles: Sequence[float], paths: np.ndarray) -> np.n
 
 def fewest_paths(kind: str, quantiles: Sequence[float]) -> int:
     """How many paths have the quantiles, or a deviation, between them."""
-    return 2 if kind == "gaussian" else max(2, round(1 / min(quantiles[0], 1 - quantiles[-1]) + 0.499) - 1)
+    if kind == "gaussian":
+        return 2
+    # (0.1, 0.9) need nine: 1 / (1 − 0.9) is a little above 10.
+    return max(2, math.ceil(1 / min(quantiles[0], 1 - quantiles[-1]) - 1e-6) - 1)
 
 
 def _normal_quantiles(levels: Sequence[float]) -> list[float]:

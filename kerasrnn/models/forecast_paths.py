@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn.models._forecast_outputs import drawn, fewest_paths, numbers_a_target, quantiles_of, summary_of
 from kerasrnn.samplers.random_generator import normal, uniform
 
 NUM_PATHS = 200
-_PATH = 2**32  # numbers of the generator that a path has to itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,31 +27,38 @@ class PathSampler:
     channels are drawn independently of each other.
 
     Args:
-        horizon, channels, covariates, lags: the forecaster's.
-        numbers: how many there are for each value in the model's outputs.
+        kind: of the outputs, "quantile" or "gaussian".
         levels: of the quantiles that are given out, ascending.
+        horizon, channels, covariates, lags: the forecaster's.
         ahead: windows (rows, time, channels + covariates) → outputs (rows, horizon, channels, numbers).
-        values: outputs and normal numbers (…, channels) → values (…, horizon, channels).
-        quantiles: outputs → (rows, horizon, channels, levels).
-        summary: paths (batch, num_paths, steps, channels) → outputs of the model's kind, (batch, steps, channels, numbers).
-        fewest: how many paths the summary needs.
     """
 
+    kind: str
+    levels: tuple[float, ...]
     horizon: int
     channels: int
     covariates: int
     lags: int | None
-    numbers: int
-    levels: tuple[float, ...]
     ahead: Callable[[Any], Any]
-    values: Callable[[Any, Any], Any]
-    quantiles: Callable[[Any], Any]
-    summary: Callable[[np.ndarray], np.ndarray]
-    fewest: int
+
+    draws_a_path = 2**32  # numbers of the generator that a path has to itself
+
+    @property
+    def numbers(self) -> int:
+        """How many the model gives for each value."""
+        return numbers_a_target(self.kind, self.levels)
 
     def drawn(self, outputs: Any, uniforms: Any) -> Any:
         """Outputs (rows, horizon, channels, numbers) and uniform numbers (rows, channels) → (rows, horizon, channels)."""
-        return tf.cast(self.values(outputs, normal(uniforms)[:, None]), tf.float32)
+        return tf.cast(drawn(self.kind, self.levels, outputs, normal(uniforms)[:, None]), tf.float32)
+
+    def quantiles(self, outputs: Any) -> Any:
+        """Outputs (rows, horizon, channels, numbers) → (rows, horizon, channels, levels)."""
+        return tf.cast(quantiles_of(self.kind, self.levels, outputs), tf.float32)
+
+    def summary(self, paths: np.ndarray) -> np.ndarray:
+        """Paths (batch, num_paths, steps, channels) → outputs of the model's kind, (batch, steps, channels, numbers)."""
+        return summary_of(self.kind, self.levels, paths)
 
     def rolled(self, windows: Any, outputs: Any, future: Any, seeds: Any, numbers: Any, steps: Any) -> Any:
         """One path a row.
@@ -68,7 +75,7 @@ class PathSampler:
             (rows, steps, channels) float32.
         """
         blocks = -(-steps // self.horizon)
-        first = tf.cast(numbers, tf.int64)[:, None] * _PATH + tf.range(self.channels, dtype=tf.int64)
+        first = tf.cast(numbers, tf.int64)[:, None] * self.draws_a_path + tf.range(self.channels, dtype=tf.int64)
 
         def block(i: Any, windows: Any, outputs: Any, found: Any) -> Any:
             uniforms = uniform(seeds[:, None], first + tf.cast(i, tf.int64) * self.channels)
@@ -123,9 +130,10 @@ class PathSampler:
         return found.reshape(len(windows), num_paths, steps, self.channels)
 
     def check_num_paths(self, num_paths: int) -> None:
-        if num_paths < self.fewest:
+        fewest = fewest_paths(self.kind, self.levels)
+        if num_paths < fewest:
             raise ValueError(
-                f"num_paths: expected at least {self.fewest}, so that the outermost quantiles, or a deviation, lie among the "
+                f"num_paths: expected at least {fewest}, so that the outermost quantiles, or a deviation, lie among the "
                 f"paths; received {num_paths}. Draw more, or call predict_paths."
             )
 
@@ -175,8 +183,7 @@ class PathSampler:
         each = (tf.repeat(value, most_paths, axis=0) for value in (past, outputs, future, seed))
         values = self.rolled(*each, numbers, most_steps)
         paths = tf.reshape(values, tf.stack([rows, most_paths, most_steps, self.channels]))
-        own = tf.cast(self.quantiles(outputs), tf.float32)
-        quantiles = tf.concat([own, self._of_paths(paths, num_paths)[:, self.horizon :]], axis=1)[:, :most_steps]
+        quantiles = tf.concat([self.quantiles(outputs), self._of_paths(paths, num_paths)[:, self.horizon :]], axis=1)[:, :most_steps]
         asked = tf.range(most_steps) < steps[:, None]
         drawn = (tf.range(most_paths) < num_paths[:, None])[:, :, None] & asked[:, None]
         return {

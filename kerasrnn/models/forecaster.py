@@ -11,20 +11,16 @@ from kerasrnn.layers import RNN
 from kerasrnn.models._arguments import positive_integer
 from kerasrnn.models._forecast_outputs import (
     OUTPUTS,
-    drawn,
-    fewest_paths,
     in_unit,
     is_distribution,
     loss_of,
     metrics_of,
     numbers_a_target,
     point_of,
-    quantiles_of,
-    summary_of,
 )
 from kerasrnn.models._scaling import NORMALIZATIONS, Scaling
-from kerasrnn.models.forecast_paths import PathSampler
 from kerasrnn.models.forecast_losses import quantiles_in_order
+from kerasrnn.models.forecast_paths import PathSampler
 from kerasrnn.models.multi_step import MultiStep
 from kerasrnn.models.text_methods import TextMethods
 
@@ -49,6 +45,9 @@ class Forecaster(MultiStep, keras.Model):
     | None | x | |
 
     Covariates are read as they are, unless `adapt` is given them.
+
+    Beyond the horizon, quantiles (two or more) and Gaussian outputs are those of paths: values drawn from the model's
+    distributions and read as if they had been seen (`predict_paths`). Other outputs are points, which are fed back.
 
     Args:
         cells: a cell, or a list of cells, one layer each; of `kerasrnn.cells`, Keras's, or your own.
@@ -94,7 +93,7 @@ class Forecaster(MultiStep, keras.Model):
 
     References:
         Kim, T. et al. (2022). Reversible instance normalization for accurate time-series forecasting. ICLR.
-        Salinas, D. et al. (2020). DeepAR. International Journal of Forecasting 36 (recurrent, with Gaussian outputs).
+        Salinas, D. et al. (2020). DeepAR. International Journal of Forecasting 36 (recurrent, with Gaussian outputs, and paths).
         Zeng, A. et al. (2023). Are transformers effective for time series forecasting? AAAI (the linear model and "last").
     """
 
@@ -252,18 +251,15 @@ class Forecaster(MultiStep, keras.Model):
     @functools.cached_property
     def path_sampler(self) -> PathSampler | None:  # type: ignore[override]
         """What draws paths, and is exported as `forecast`; None where the outputs are points."""
-        kind = self.output_kind, self.quantiles
-        if not is_distribution(*kind):
+        if not is_distribution(self.output_kind, self.quantiles):
             return None
 
         def ahead(windows: Any) -> Any:
             outputs = self(windows, training=False)
             return outputs[:, -1] if self.return_sequences else outputs
 
-        return PathSampler(
-            self.horizon, self.channels, self.covariates, self.lags, numbers_a_target(*kind), tuple(self.quantiles), ahead,
-            *(functools.partial(function, *kind) for function in (drawn, quantiles_of, summary_of)), fewest_paths(*kind),
-        )  # fmt: skip
+        shape = self.horizon, self.channels, self.covariates, self.lags
+        return PathSampler(self.output_kind, tuple(self.quantiles), *shape, ahead)
 
     def point_forecast(self, outputs: Any) -> Any:
         """The single values among outputs, (…, channels): the mean, or the quantile nearest to the median."""
