@@ -5,7 +5,15 @@ import numpy as np
 from kerasrnn.export.writers._forecast_signature import forecast_request
 from kerasrnn.export.writers._quality import GROSS, rms_error
 from kerasrnn.export.writers._signature import Signature
-from kerasrnn.export.writers._verification import FREE_LIMIT, Check, Function, ParityError, check_all, check_outputs, largest_error
+from kerasrnn.export.writers._verification import (
+    FREE_LIMIT,
+    Check,
+    Function,
+    ParityError,
+    check_all,
+    check_outputs,
+    largest_error,
+)
 
 
 def verify_forecast(

@@ -55,11 +55,12 @@ def readme(manifest: dict[str, Any]) -> str:
             "In JavaScript onnxruntime cuts a string at its first NUL."
         )
     if main == "forecast":
+        about = manifest["forecast"]
         sections.append(
             "`steps`, `num_paths` and `seed` have one value a row; where rows ask for different numbers, NaN stands beyond a\n"
-            f"row's own. `quantiles` are {', '.join(f'{level:g}' for level in manifest['forecast']['levels'])} of each step: up to\n"
-            f"the horizon, {manifest['forecast']['horizon']}, the model's own, and beyond those of the paths. One seed draws the\n"
-            "same paths in every runtime, within rounding."
+            f"row's own. The levels of `quantiles` are {', '.join(map(str, about['levels']))}. Up to the horizon, {about['horizon']},\n"
+            "they are the model's own, and beyond those of the paths. One seed draws the same paths in every runtime, within\n"
+            "rounding."
         )
     return "\n\n".join(sections) + "\n"
 
@@ -109,9 +110,8 @@ print(model.score({json.dumps(prompt)}))  # log-likelihood and number of tokens"
     if "forecast" in signatures:
         given = ", ".join(f"{name}={value}" for name, value in _paths_of(manifest).items())
         covariates = ", covariates=covariates" if manifest["forecast"]["covariates"] else ""
-        known = "".join(
-            f"\n{spec['name']} = {_in_python(spec, {})}" for spec in signatures["forecast"]["inputs"] if len(spec["shape"]) == 3
-        )
+        arrays = [spec for spec in signatures["forecast"]["inputs"] if len(spec["shape"]) == 3]
+        known = "".join(f"\n{spec['name']} = {_in_python(spec, {})}" for spec in arrays)
         return f"""import numpy as np
 from kerasrnn.export.runtime import load
 

@@ -17,7 +17,7 @@ TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": [
 
 
 def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, Signature]:
-    """The signatures of a built model: forward; step if it is causal, forecast if it draws paths, generate and score if it reads text.
+    """The signatures of a built model: forward, step if it is causal, forecast if it draws paths, generate and score of text.
 
     A language model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and
     reads text by `text_functions()`. Of any other model the recurrent layers' states are found.

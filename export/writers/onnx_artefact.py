@@ -33,13 +33,13 @@ def export_onnx(
 ) -> Path:  # fmt: skip
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
-    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says what
-    prevents it, if there is none); for a `Forecaster` of distributions `forecast.onnx`, which draws paths; for a language model with a tokenizer `generate.onnx` and `score.onnx`, strings in and
-    strings or figures out, where the tokenizer has an ONNX form (a SubwordTokenizer and a CharTokenizer's normalization
-    have none: `token_ids_only` in the manifest says why, and the runtime still reads and writes text); `manifest.json` with
-    names, checksums, what became of each recurrent layer, and parity figures; and a README with programs for this very
-    model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without
-    TensorFlow, and so does any onnxruntime.
+    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says
+    what prevents it, if there is none); for a `Forecaster` of quantiles or Gaussian outputs `forecast.onnx`; for a language
+    model with a tokenizer `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has
+    an ONNX form (a SubwordTokenizer and a CharTokenizer's normalization have none: `token_ids_only` in the manifest says
+    why, and the runtime still reads and writes text); `manifest.json` with names, checksums, what became of each recurrent
+    layer, and parity figures; and a README with programs for this very model. An artefact that the folder already holds is
+    replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
 
     Args:
         model: a built model.

@@ -25,12 +25,12 @@ def export_saved_model(
     """Writes the next version of a model for TensorFlow Serving; it appears only once it computes what the model does.
 
     The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
-    causal model step with explicit states, for a `Forecaster` of distributions forecast, which draws paths, for a language model with a tokenizer generate and score, strings in and
-    strings or figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
-    with names, checksums and parity figures. Plain TensorFlow loads it, without Keras; a server needs tensorflow_text's
-    operations, too, as TensorFlow Serving has them, for a SubwordTokenizer and for a CharTokenizer's normalization. Beside
-    the version folders lie `models.config` and `batching_parameters.txt` for the server, which later exports leave as they
-    are.
+    causal model step with explicit states, for a `Forecaster` of quantiles or Gaussian outputs forecast, for a language
+    model with a tokenizer generate and score, strings in and strings or figures out; `serving_default` is generate, or else
+    forward. With it come requests to warm up with, and `manifest.json` with names, checksums and parity figures. Plain
+    TensorFlow loads it, without Keras; a server needs tensorflow_text's operations, too, as TensorFlow Serving has them, for
+    a SubwordTokenizer and for a CharTokenizer's normalization. Beside the version folders lie `models.config` and
+    `batching_parameters.txt` for the server, which later exports leave as they are.
 
     Args:
         model: a built model.

@@ -164,7 +164,7 @@ class PathSampler:
 
         Returns:
             `paths` (batch, num_paths, steps, channels) and `quantiles` (batch, steps, channels, levels), float32, of as many
-            paths and steps as a row asks for at most. The quantiles are the model's own up to its horizon, and those of the
+            paths and steps as any row asks for. The quantiles are the model's own up to its horizon, and those of the
             row's paths beyond.
         """
         *covariates, steps, num_paths, seed = self._checked(past, *rest)
@@ -183,11 +183,12 @@ class PathSampler:
         each = (tf.repeat(value, most_paths, axis=0) for value in (past, outputs, future, seed))
         values = self.rolled(*each, numbers, most_steps)
         paths = tf.reshape(values, tf.stack([rows, most_paths, most_steps, self.channels]))
-        quantiles = tf.concat([self.quantiles(outputs), self._of_paths(paths, num_paths)[:, self.horizon :]], axis=1)[:, :most_steps]
+        beyond = self._of_paths(paths, num_paths)[:, self.horizon :]
+        quantiles = tf.concat([self.quantiles(outputs), beyond], axis=1)[:, :most_steps]
         asked = tf.range(most_steps) < steps[:, None]
-        drawn = (tf.range(most_paths) < num_paths[:, None])[:, :, None] & asked[:, None]
+        own = (tf.range(most_paths) < num_paths[:, None])[:, :, None] & asked[:, None]
         return {
-            "paths": tf.where(drawn[..., None], paths, np.nan),
+            "paths": tf.where(own[..., None], paths, np.nan),
             "quantiles": tf.where(asked[..., None, None], quantiles, np.nan),
         }
 

@@ -260,9 +260,8 @@ class MultiStep:
             windows = past[rows[:, None] + np.arange(lags)]
             # Rows near the end have no values so far ahead; what is forecast there is left out below.
             later = np.minimum(rows[:, None] + lags + np.arange(furthest), len(past) - 1)
-            outputs = self.predict_multi_step(
-                windows, furthest, past[later][:, :, self.channels :], batch_size=batch_size, num_paths=num_paths, seed=seeds[rows]
-            )
+            options = {"batch_size": batch_size, "num_paths": num_paths, "seed": seeds[rows]}
+            outputs = self.predict_multi_step(windows, furthest, past[later][:, :, self.channels :], **options)
             for one in ks:
                 found[one].append(outputs[: max(0, count - one - begin), one - 1])
         results = [np.concatenate(found[one]) for one in ks]

@@ -1,5 +1,6 @@
 """forecast, in ONNX, SavedModel and the runtime, beside the paths that Keras draws and those of the equations in NumPy."""
 
+import json
 import subprocess
 import sys
 
@@ -24,9 +25,11 @@ from kerasrnn.models import Forecaster
 def requests(model):
     """Below the horizon, at it and above; of one path and many; of no row, one, and several that ask for the same or not."""
     h = model.horizon
-    for steps, num_paths, seeds in (
-        ([1], [1], [0]), ([h, h], [3, 3], [-1, 2**62]), ([2 * h + 1], [40], [7]), ([1, h + 1, h], [9, 2, 5], [1, 1, 1]), ([], [], [])
-    ):  # fmt: skip
+    asked = [
+        ([1], [1], [0]), ([h, h], [3, 3], [-1, 2**62]), ([2 * h + 1], [40], [7]), ([1, h + 1, h], [9, 2, 5], [1, 1, 1]),
+        ([], [], []),
+    ]  # fmt: skip
+    for steps, num_paths, seeds in asked:
         rows, most = len(steps), max(steps, default=1)
         named = {"past": windows_of(model, rows), "covariates": future_of(model, rows, -(-most // h) * h)}
         per_row = {"steps": np.array(steps, np.int32), "num_paths": np.array(num_paths, np.int32)}
@@ -82,8 +85,8 @@ def test_onnx_draws_keras_paths(seed):
 @pytest.fixture(scope="module")
 def artefacts(tmp_path_factory):
     """A model with all that there is, and both its artefacts."""
-    options = {"horizon": 3, "channels": 2, "covariates": 1, "normalization": "standard"}
-    model = Forecaster([GRUCell(5)], output="gaussian", quantiles=(0.05, 0.5, 0.95), **options, return_sequences=True)
+    options = {"horizon": 3, "channels": 2, "covariates": 1, "lags": 9, "normalization": "standard"}
+    model = Forecaster([GRUCell(5)], output="gaussian", quantiles=(0.05, 0.5, 0.95), **options)
     model.adapt(np.random.default_rng(0).normal(size=(50, 2)) + 4)
     folder = tmp_path_factory.mktemp("forecaster")
     return model, model.export(folder / "onnx", format="onnx"), model.export(folder / "serving")
@@ -94,7 +97,7 @@ def test_the_runtime_the_saved_model_and_numpy_draw_the_same_paths(artefacts):
     session = load(onnx_folder)
     about = session.manifest["forecast"]
     assert about == {"horizon": 3, "channels": 2, "covariates": 1, "levels": [0.05, 0.5, 0.95]}
-    assert {c["signature"] for c in session.manifest["parity"]["checks"]} == {"forward", "step", "forecast"}
+    assert {c["signature"] for c in session.manifest["parity"]["checks"]} == {"forward", "forecast"}
     with plain_tensorflow(version) as process:
         for inputs in requests(model):
             given = {name: inputs[name] for name in ("steps", "num_paths", "seed", "covariates")}
@@ -107,6 +110,28 @@ def test_the_runtime_the_saved_model_and_numpy_draw_the_same_paths(artefacts):
     np.testing.assert_allclose(outputs["paths"][0], expected, rtol=1e-3, atol=1e-3)
     both = session.forecast(np.repeat(window, 2, axis=0), steps=8, num_paths=4, seed=10, covariates=np.repeat(future, 2, axis=0))
     np.testing.assert_allclose(both["paths"][1], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_tensorflows_c_library_draws_them_too(artefacts, request):
+    model, onnx_folder, version = artefacts
+    session, calls = load(onnx_folder), [inputs for inputs in requests(model) if len(inputs["steps"])]
+    listed = [
+        {n: {"dtype": v.dtype.name, "shape": v.shape, "values": v.ravel().tolist()} for n, v in inputs.items()} for inputs in calls
+    ]
+    program = [sys.executable, request.config.rootpath / "tests/export/c_library.py", version]
+    given = json.dumps([{"signature": "forecast", "inputs": inputs} for inputs in listed])
+    done = subprocess.run(program, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for inputs, answer in zip(calls, json.loads(done.stdout), strict=True):
+        found = {n: np.array(v["values"], v["dtype"]).reshape(v["shape"]) for n, v in answer["outputs"].items()}
+        assert_same(session.forecast(**inputs), found)
+
+
+def test_a_forecast_is_given_up_at_its_deadline(artefacts):
+    with pytest.raises(TimeoutError, match="deadline: .*Ask for less"):
+        load(artefacts[1]).forecast(
+            np.zeros((1, 9, 3)), steps=9_000, num_paths=1_000, covariates=np.zeros((1, 9_000, 1)), deadline=0.01
+        )
 
 
 def test_an_artefact_with_forecast_is_proven_again(artefacts):
@@ -143,7 +168,10 @@ def test_half_precision_leaves_in_float32(tmp_path):
 def test_a_wrong_draw_is_not_exported(tmp_path, monkeypatch):
     model = Forecaster(lags=2, output="gaussian")
     right = _forecast_proof.verify_forecast
-    wrong = lambda reference, candidate, *rest, **options: right(reference, lambda x: candidate({**x, "seed": x["seed"] + 1}), *rest, **options)  # noqa: E731
+
+    def wrong(reference, candidate, *rest, **options):
+        return right(reference, lambda inputs: candidate({**inputs, "seed": inputs["seed"] + 1}), *rest, **options)
+
     monkeypatch.setattr("kerasrnn.export.writers._proof.verify_forecast", wrong)
     with pytest.raises(ParityError, match="forecast"):
         model.export(tmp_path / "onnx", format="onnx")
@@ -159,7 +187,7 @@ BAD = [
 
 
 def test_graphs_refuse_differing_rows_and_numbers_out_of_range(tmp_path):
-    """In a process of its own, as onnxruntime could abort it: every input with 0, 1, 2 and 3 rows where the others have 2 or 0."""
+    """In a process of its own, as onnxruntime could abort it: each input with 0 to 3 rows where the others have 2 or 0."""
     model = Forecaster([GRUCell(3)], covariates=1, output="gaussian")
     (tmp_path / "forecast.onnx").write_bytes(forecast_graph(model).SerializeToString())
     valid = {"past": np.zeros((2, 5, 2), np.float32), "covariates": np.zeros((2, 3, 1), np.float32), **VALID}
