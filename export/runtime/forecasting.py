@@ -17,7 +17,7 @@ def forecast_inputs(
     if about is None:
         raise ValueError(
             "forecast: expected a Forecaster with output='gaussian', or 'quantile' and at least two quantiles; received a "
-            f"{manifest['model']['class_name']} without paths. Call forward"
+            f"{manifest['model']['class_name']} that was exported without paths. Call forward"
         )
     spec = manifest["signatures"]["forecast"]["inputs"][0]
     past = _numbers("past", past, spec["shape"])

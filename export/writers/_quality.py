@@ -10,7 +10,7 @@ from kerasrnn.export.writers._verification import Check, Function, check_all, ch
 
 MAX_LOSS = 0.01  # of a language model: how much larger its perplexity may be, as a share
 MAX_ERROR = 0.05  # of any other: the root mean square error of an output over its spread (standard deviation)
-GROSS = 0.5  # of states, which may drift apart without loss of quality
+_GROSS = 0.5  # of states, which may drift apart without loss of quality
 
 
 def verify_quality(
@@ -44,14 +44,14 @@ def verify_quality(
         kind = "perplexity" if text else "divergence"
         loss = _loss_of_perplexity(expected["logits"], received["logits"], token_ids if text else None)
     else:
-        kind, loss = "rms error", max(rms_error(expected[name], received[name]) for name in expected)
+        kind, loss = "rms error", max(_error(expected[name], received[name]) for name in expected)
     checks = [Check("forward", kind, rows, steps, loss, limit)]
     if states:
         inputs = {**samples, **{name: np.zeros((rows, width), np.float32) for name, width in states}}
         expected, received = reference["step"](inputs), candidate["step"](inputs)
         check_outputs(expected, received)
-        error = max(rms_error(expected[name], received[name]) for name in expected)
-        checks.append(Check("step", "rms error", rows, steps, error, GROSS))
+        error = max(_error(expected[name], received[name]) for name in expected)
+        checks.append(Check("step", "rms error", rows, steps, error, _GROSS))
     if "generate" in candidate:
         inputs = request(["", ""], [{"temperature": 0.0}, {"temperature": 0.7}], 50)
         written = reference["generate"](inputs)
@@ -61,7 +61,7 @@ def verify_quality(
         check_outputs(expected, received)
         nats = abs(float(np.sum(expected["log_likelihood"]) - np.sum(received["log_likelihood"])))
         tokens = int(expected["num_tokens"].sum())
-        checks.append(Check("score", "nats a token", len(texts["text"]), tokens, nats / tokens, math.log1p(GROSS)))
+        checks.append(Check("score", "nats a token", len(texts["text"]), tokens, nats / tokens, math.log1p(_GROSS)))
     return check_all(checks)
 
 
@@ -80,7 +80,7 @@ def _log_softmax(logits: np.ndarray) -> np.ndarray:
     return logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
 
 
-def rms_error(expected: np.ndarray, received: Any) -> float:
+def _error(expected: np.ndarray, received: Any) -> float:
     if not expected.size:
         return 0.0
     difference = float(np.sqrt(np.mean(np.square(expected - received, dtype=np.float64))))

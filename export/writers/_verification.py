@@ -78,7 +78,7 @@ def verify(
     if "step" not in reference:
         for batch in BATCHES:
             inputs = {name: value[:batch] for name, value in samples.items()}
-            error = largest_error(reference["forward"](inputs), candidate["forward"](inputs), scales)
+            error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
             checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
     else:
         most = min(value.shape[1] for value in samples.values())
@@ -86,7 +86,7 @@ def verify(
         for batch in BATCHES:
             for steps in lengths:
                 inputs = {name: value[:batch, :steps] for name, value in samples.items()}
-                error = largest_error(reference["forward"](inputs), candidate["forward"](inputs), scales)
+                error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
                 judged, limit = ("one step", ONE_STEP_LIMIT) if steps == 1 else ("running freely", FREE_LIMIT)
                 checks.append(Check("forward", judged, batch, steps, error, limit))
             rows = {name: value[:batch, : lengths[-1]] for name, value in samples.items()}
@@ -124,7 +124,7 @@ def _verify_generate(
     for rows in (slice(0, 1), slice(None)):
         inputs = {name: values[rows] for name, values in whole.items()}
         expected, received = reference["generate"](inputs), candidate["generate"](inputs)
-        largest_error({n: v for n, v in expected.items() if n != "text"}, received)  # for its shapes and types
+        _error({n: v for n, v in expected.items() if n != "text"}, received)  # for its shapes and types
         found = compare(inputs, expected["text"], received["text"], logits_of, tokenizer)
         batch = len(inputs["prompt"])
         note = f"{len(found.equal)} of {batch} equal"
@@ -148,7 +148,7 @@ def _verify_score(reference: dict[str, Function], candidate: dict[str, Function]
     # Longer than what is read in one piece, and of very different lengths.
     inputs = {"text": np.array([*texts, texts[-1] * 4], object)}
     expected, received = reference["score"](inputs), candidate["score"](inputs)
-    largest_error(expected, received)
+    _error(expected, received)
     if not np.array_equal(expected["num_tokens"], received["num_tokens"]):
         raise ParityError(f"num_tokens: expected {expected['num_tokens']}; received {received['num_tokens']}")
     steps = int(expected["num_tokens"].max())
@@ -197,11 +197,11 @@ def _verify_step(
     scales = {name: max(_spread(name, expected[name]) for expected, _ in pairs) for name in pairs[0][0]}
     one_step = 0.0
     for expected, received in pairs:
-        one_step = _largest(one_step, largest_error(expected, received, scales))
-    in_one_call = largest_error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
+        one_step = _largest(one_step, _error(expected, received, scales))
+    in_one_call = _error(reference["step"]({**whole, **zeros}), candidate["step"]({**whole, **zeros}))
     expected = reference["forward"](whole)
     joined = {name: _joined([piece[name] for piece in pieces], value) for name, value in expected.items()}
-    free_error = largest_error(expected, joined)
+    free_error = _error(expected, joined)
     return [
         Check("step", "one step", batch, steps, one_step, ONE_STEP_LIMIT),
         Check("step", "running freely", batch, steps, _largest(in_one_call, free_error), FREE_LIMIT),
@@ -214,7 +214,7 @@ def _joined(pieces: list[np.ndarray], whole: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces, axis=1) if over_time else pieces[-1]
 
 
-def largest_error(
+def _error(
     expected: dict[str, np.ndarray], received: dict[str, np.ndarray], scales: dict[str, float] | None = None
 ) -> float:
     """The largest difference over the output's spread, or over its scale where that is larger."""

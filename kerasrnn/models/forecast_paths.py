@@ -119,7 +119,7 @@ class PathSampler:
         rows_at_once: int,
     ) -> np.ndarray:  # fmt: skip
         """Several paths for each window: (batch, num_paths, steps, channels) float32; arguments as in `rolled`."""
-        count = len(windows) * num_paths
+        count, outputs = len(windows) * num_paths, np.asarray(outputs, np.float32)
         found = np.empty((count, steps, self.channels), np.float32)
         for begin in range(0, count, rows_at_once):
             end = min(begin + rows_at_once, count)

@@ -255,7 +255,7 @@ class Forecaster(MultiStep, keras.Model):
             return None
 
         def ahead(windows: Any) -> Any:
-            outputs = self(windows, training=False)
+            outputs = ops.cast(self(windows, training=False), "float32")
             return outputs[:, -1] if self.return_sequences else outputs
 
         shape = self.horizon, self.channels, self.covariates, self.lags
@@ -284,7 +284,8 @@ class Forecaster(MultiStep, keras.Model):
     def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
         """As `keras.Model.export`, by `kerasrnn.export.export_onnx` or `export_saved_model`, which take the **kwargs.
 
-        With `return_sequences` there is a step too: `kerasrnn.export.runtime.load(folder)` then streams.
+        With `return_sequences` there is a step too: `kerasrnn.export.runtime.load(folder)` then streams. Quantiles (two or
+        more) and Gaussian outputs leave `forecast`, too: what `predict_paths` draws, and its quantiles.
 
         Args:
             filepath: with "onnx", the artefact's folder; with "tf_saved_model", that of TensorFlow Serving's versions.

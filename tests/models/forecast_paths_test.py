@@ -152,6 +152,12 @@ def test_a_model_that_has_drawn_paths_is_saved_and_drawn_from_again(tmp_path):
     assert np.all(again.predict_paths(windows, steps, known)[:, :, : model.horizon] > paths[:, :, : model.horizon])
 
 
+def test_models_of_double_precision_draw_paths_in_single():
+    model = Forecaster(lags=2, horizon=2, output="gaussian", dtype="float64")
+    assert model(np.zeros((1, 2, 1))).dtype == "float64"
+    assert model.forecast([1.0, 2.0], 5).shape == (5, 1, 2)
+
+
 def test_no_windows():
     model = Forecaster(lags=2, horizon=3, output="gaussian")
     assert model.predict_multi_step(np.zeros((0, 2, 1)), 5).shape == (0, 5, 1, 2)
