@@ -12,7 +12,8 @@ and eleven, about a cycle. They are so few that the GRU, which reads 22 years, i
 error counts; the linear model reads nine, with which it is better in validation than with 22 or 33.
 
 A GRU is trained by squared error until validation gets no better, for `--minutes` at most; the weights that were best on
-the validation part count. The lags for sunspots and the dropout for ETTh1 were chosen on it, too, in a few trials.
+the validation part count. The lags for sunspots and the dropout for ETTh1 were chosen on it, too, in a few trials. All models
+forecast means: points, of which nothing says how far off they may be.
 
 The data come from the folder that the environment variable KERASRNN_DATA names (`ett/ETTh1.csv`, `sunspots/sunspots.csv`),
 or from `--data FILE`. Run it with `.venv/bin/python examples/forecast.py --out runs/forecast`.

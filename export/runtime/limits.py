@@ -73,4 +73,4 @@ class Deadline:
 
     def _error(self) -> TimeoutError:
         return TimeoutError(f"deadline: the call took longer than {self._seconds:g} s and was given up. "
-                            "Ask for fewer tokens, or give a later deadline")  # fmt: skip
+                            "Ask for less, or give a later deadline")  # fmt: skip

@@ -11,6 +11,7 @@ import onnxruntime
 
 from kerasrnn.export._manifest import WEIGHTS_NAME, ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
+from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
@@ -113,6 +114,38 @@ class Session:
     def initial_states(self, batch_size: int) -> dict[str, np.ndarray]:
         """The states at the beginning of `batch_size` sequences, by name: zeros, or what the model learnt or defines."""
         return {name: np.repeat(state[None], batch_size, axis=0) for name, state in self._first_states.items()}
+
+    def forecast(
+        self, past: Any, steps: Any = 1, num_paths: Any = 200, seed: Any = 0, covariates: Any = None,
+        deadline: float | None = None,
+    ) -> dict[str, np.ndarray]:  # fmt: skip
+        """Draws the ways in which each window may go on, and their quantiles: the model's own `predict_paths`.
+
+        Args:
+            past: (batch, time, channels + covariates) numbers.
+            steps: how many steps to forecast, at most 10,000.
+            num_paths: how many paths are drawn, at most 1,000; the more, the smoother their quantiles.
+            seed: an integer s: the rows' paths are drawn with the seeds s, s + 1, …; None for other paths each time.
+            covariates: (batch, time, covariates) of the steps that are fed back, where the model has any.
+            deadline: seconds until the call is given up; by default the session's limit.
+            (`steps`, `num_paths` and `seed` may be lists, one value a row.)
+
+        Returns:
+            `paths` (batch, num_paths, steps, channels) and `quantiles` (batch, steps, channels, levels), float32; the levels
+            are in `manifest["forecast"]`. Up to the horizon the quantiles are the model's own, and beyond those of the
+            paths. Where the rows ask for different numbers, NaN stands beyond a row's own.
+
+        Raises:
+            ValueError: an argument outside its range, or the model forecasts points.
+            TimeoutError: the deadline has passed.
+
+        Example:
+
+            outputs = session.forecast(windows, steps=24, seed=7)
+            low, high = outputs["quantiles"][..., 0], outputs["quantiles"][..., -1]
+        """
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
+        return self._run("forecast", forecast_inputs(self.manifest, past, steps, num_paths, seed, covariates), time_left)
 
     def generate(
         self,

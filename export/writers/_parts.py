@@ -1,4 +1,4 @@
-"""A language model as parts of larger ONNX graphs: what reads a chunk of text, what takes one token; with shared weights."""
+"""A model as parts of larger ONNX graphs: what reads a chunk of text, takes one token, or forecasts; with shared weights."""
 
 import hashlib
 from typing import Any
@@ -20,17 +20,14 @@ class Parts:
     """Functions of spox values that hold a model's converted graphs.
 
     Args:
-        model: a language model, with `state_names` and `call(token_ids, initial_state=…, mask=…, return_state=True)`.
+        model: a model; for all but `of_function` a language model, with `state_names` and `call(token_ids,
+            initial_state=…, mask=…, return_state=True)`.
         quantize: how weights are stored, as `convert` takes it.
     """
 
     def __init__(self, model: keras.Model, quantize: str | None = None) -> None:
         self.model, self._quantize = model, quantize
         self._weights: dict[bytes, tuple[Any, onnx.TensorProto]] = {}
-        self._states = [
-            tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name)
-            for name, state in zip(model.state_names, model.get_initial_state(1))
-        ]
 
     def initial_states(self, rows: Any) -> list[Any]:
         """The states before the first token, each (rows, units); `rows` is int64 (1,)."""
@@ -57,6 +54,16 @@ class Parts:
 
         inputs = [tf.TensorSpec((None,), tf.int32, "token_ids"), *self._states]
         return self._inlined(convert(self.model, advance, inputs, guarded=False, quantize=self._quantize))
+
+    @property
+    def _states(self) -> list[tf.TensorSpec]:
+        named = zip(self.model.state_names, self.model.get_initial_state(1))
+        return [tf.TensorSpec((None, state.shape[-1]), state.dtype, name=name) for name, state in named]
+
+    def of_function(self, function: Any, inputs: list[tf.TensorSpec]) -> Any:
+        """A function of spox values, from one of tensors like `inputs` that gives one tensor."""
+        converted = self._inlined(convert(self.model, lambda *tensors: [function(*tensors)], inputs, quantize=self._quantize))
+        return lambda *values: converted(*values)[0]
 
     def _inlined(self, proto: onnx.ModelProto) -> Any:
         large = [w for w in proto.graph.initializer if len(w.raw_data) >= _SMALL]

@@ -14,6 +14,7 @@ from kerasrnn.export._manifest import read_manifest
 from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._feeding import Function
+from kerasrnn.export.writers._forecast_proof import verify_forecast
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
@@ -108,6 +109,10 @@ def prove(
         else:
             any_length = all(spec.shape[1] is None for spec in forward.inputs if spec.shape.rank > 1)
             checks = verify_values(expected, candidate.functions, samples, states, tokenizer, forward.masked, any_length)
+        if "forecast" in signatures:
+            pair = expected["forecast"], candidate.functions["forecast"]
+            horizon = about["forecast"]["horizon"]
+            checks += verify_forecast(*pair, signatures["forecast"], samples, horizon, quantized=quantize is not None)
     parity = as_json(checks)
     if verbose:
         Console().print(parity_table(parity["checks"]))

@@ -7,6 +7,7 @@ from typing import Any
 _FILES = {
     "forward": "whole sequences",
     "step": "the next steps; the states are {first} at first, and what came out as `next_…` from then on",
+    "forecast": "draws paths from each past, and gives their quantiles",
     "generate": "writes on from each prompt",
     "score": "how likely each text is",
 }
@@ -35,9 +36,9 @@ class _Code(str):
 def readme(manifest: dict[str, Any]) -> str:
     """The Markdown text for an ONNX folder, from its manifest; its programs use the signatures that there are."""
     signatures = manifest["signatures"]
-    main = next(name for name in ("generate", "step", "forward") if name in signatures)
+    main = next(name for name in ("generate", "forecast", "step", "forward") if name in signatures)
     prompt = _prompt(manifest["tokenizer"])
-    values: dict[str, Any] = {"prompt": prompt, **_SETTINGS} if main == "generate" else {}
+    values: dict[str, Any] = {"generate": {"prompt": prompt, **_SETTINGS}, "forecast": _paths_of(manifest)}.get(main, {})
     begun = any("initial" in state for state in manifest["states"])
     if begun and main == "step":
         values = {state["name"]: _Code(f"first[{json.dumps(state['name'])}]") for state in manifest["states"]}
@@ -70,7 +71,21 @@ def readme(manifest: dict[str, Any]) -> str:
             "every runtime, but for a draw within rounding of a boundary.\n"
             "In JavaScript onnxruntime cuts a string at its first NUL."
         )
+    if main == "forecast":
+        about = manifest["forecast"]
+        sections.append(
+            "`steps`, `num_paths` and `seed` have one value a row; where rows ask for different numbers, NaN stands beyond a\n"
+            f"row's own. The levels of `quantiles` are {', '.join(map(str, about['levels']))}. Up to the horizon, {about['horizon']},\n"
+            "they are the model's own, and beyond those of the paths. One seed draws the same paths in every runtime, within\n"
+            "rounding."
+        )
     return "\n\n".join(sections) + "\n"
+
+
+def _paths_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """As many steps as the example has covariates for, and a hundred paths."""
+    about = manifest.get("forecast")
+    return {"steps": about["horizon"] + 10, "num_paths": 100, "seed": 7} if about else {}
 
 
 def _about(manifest: dict[str, Any]) -> list[str]:
@@ -109,6 +124,17 @@ for piece in model.stream({json.dumps(prompt)}, max_new_tokens=200, temperature=
     print(piece, end="", flush=True)
 print()
 print(model.score({json.dumps(prompt)}))  # log-likelihood and number of tokens"""
+    if "forecast" in signatures:
+        given = ", ".join(f"{name}={value}" for name, value in _paths_of(manifest).items())
+        covariates = ", covariates=covariates" if manifest["forecast"]["covariates"] else ""
+        arrays = [spec for spec in signatures["forecast"]["inputs"] if len(spec["shape"]) == 3]
+        known = "".join(f"\n{spec['name']} = {_in_python(spec, {})}" for spec in arrays)
+        return f"""import numpy as np
+from kerasrnn.export.runtime import load
+
+model = load("."){known}
+outputs = model.forecast(past, {given}{covariates})
+print({{name: value.shape for name, value in outputs.items()}})"""
     if "step" in signatures:
         return f"""import numpy as np
 from kerasrnn.export.runtime import load

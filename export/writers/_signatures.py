@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from kerasrnn.export.writers._forecast_signature import about_forecast, forecast_signature
 from kerasrnn.export.writers._masked_samples import masked_samples
 from kerasrnn.export.writers._model_io import forward_signature
 from kerasrnn.export.writers._samples import samples_for
@@ -20,7 +21,7 @@ TEXT_OUTPUTS = {"generate": ["text", "num_tokens", "log_likelihood"], "score": [
 
 
 def signatures_of(model: keras.Model, input_signature: Any = None, samples: Any = None) -> dict[str, Signature]:
-    """The signatures of a built model: forward, step if it is causal, generate and score if it reads text.
+    """The signatures of a built model: forward, step if it is causal, forecast if it draws paths, generate and score of text.
 
     A language model hands out its states by `state_names` and `call(token_ids, initial_state=…, return_state=True)`, and
     reads text by `text_functions()`. Of any other model the recurrent layers' states are found.
@@ -44,10 +45,13 @@ def signatures_of(model: keras.Model, input_signature: Any = None, samples: Any 
             "constants. So masked steps are not verified. If the mask can hide steps, give samples= in which it does",
             stacklevel=2,
         )
-    step = streaming_signature(model, forward, hard)
+    step, forecast = streaming_signature(model, forward, hard), forecast_signature(model)
     if hard is not None and hard.masked:
         forward = replace(forward, masked=hard.finite())
-    return {"forward": replace(forward, no_step=step)} if isinstance(step, str) else {"forward": forward, "step": step}
+    if isinstance(step, str):
+        forward, step = replace(forward, no_step=step), None
+    found = {"forward": forward, "step": step, "forecast": forecast}
+    return {name: signature for name, signature in found.items() if signature}
 
 
 def forward_of(model: keras.Model, input_signature: Any = None) -> Signature:
@@ -151,6 +155,7 @@ def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[st
         "no_step": signatures["forward"].no_step,
         "vocabulary_size": getattr(model, "vocabulary_size", None),
         "tokenizer": tokenizer.specification() if tokenizer is not None else None,
+        **about_forecast(model),
     }
 
 

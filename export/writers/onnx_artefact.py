@@ -10,6 +10,7 @@ import onnx
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers._convert import convert
 from kerasrnn.export.writers._folder import complete_or_nothing
+from kerasrnn.export.writers._forecast_graph import forecast_graph
 from kerasrnn.export.writers._onnx_forms import tokenizer_of
 from kerasrnn.export.writers._page import page
 from kerasrnn.export.writers._precision import in_float32
@@ -23,6 +24,7 @@ from kerasrnn.export.writers._text_graphs import generate_graph, score_graph
 from kerasrnn.export.writers._weights_file import WeightsFile
 
 _DIMENSIONS = ("batch", "time")
+_GRAPHS = {"forecast": forecast_graph, "generate": generate_graph, "score": score_graph}  # with a loop of their own
 
 
 def export_onnx(
@@ -31,13 +33,13 @@ def export_onnx(
 ) -> Path:  # fmt: skip
     """Writes a model for ONNX Runtime: a folder that appears only once it computes what the model does.
 
-    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says what
-    prevents it, if there is none); for a language model with a tokenizer `generate.onnx` and `score.onnx`, strings in and
-    strings or figures out, where the tokenizer has an ONNX form (a SubwordTokenizer and a CharTokenizer's normalization
-    have none: `token_ids_only` in the manifest says why, and the runtime still reads and writes text); `manifest.json` with
-    names, checksums, what became of each recurrent layer, and parity figures; and a README with programs for this very
-    model. An artefact that the folder already holds is replaced. `kerasrnn.export.runtime.load(path)` runs it without
-    TensorFlow, and so does any onnxruntime.
+    The folder holds `forward.onnx`; for a causal model `step.onnx`, with explicit states (`no_step` in the manifest says
+    what prevents it, if there is none); for a `Forecaster` of quantiles or Gaussian outputs `forecast.onnx`; for a language
+    model with a tokenizer `generate.onnx` and `score.onnx`, strings in and strings or figures out, where the tokenizer has
+    an ONNX form (a SubwordTokenizer and a CharTokenizer's normalization have none: `token_ids_only` in the manifest says
+    why, and the runtime still reads and writes text); `manifest.json` with names, checksums, what became of each recurrent
+    layer, and parity figures; and a README with programs for this very model. An artefact that the folder already holds is
+    replaced. `kerasrnn.export.runtime.load(path)` runs it without TensorFlow, and so does any onnxruntime.
 
     Args:
         model: a built model.
@@ -122,11 +124,11 @@ def _why_not_text(tokenizer: Any) -> str | None:
 def _graph(
     model: keras.Model, name: str, signature: Signature, quantize: str | None = None, fates: dict[str, str] | None = None
 ) -> onnx.ModelProto:
-    if name in ("generate", "score"):
+    if name in _GRAPHS:
         with warnings.catch_warnings():
             # spox, of the number of axes of what comes out of a loop: the graph states it there.
             warnings.filterwarnings("ignore", message="Output type for variable .* was not concrete")
-            return {"generate": generate_graph, "score": score_graph}[name](model, quantize)
+            return _GRAPHS[name](model, quantize)
     found = fates if name == "forward" else None
     proto = convert(model, signature.function, signature.inputs, quantize=quantize, fates=found)
     outputs = {output.name: output for output in proto.graph.output}

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from kerasrnn.export._manifest import write_manifest
+from kerasrnn.export.writers._forecast_signature import forecast_request
 from kerasrnn.export.writers._folder import next_version
 from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._proof import prove
@@ -24,12 +25,12 @@ def export_saved_model(
     """Writes the next version of a model for TensorFlow Serving; it appears only once it computes what the model does.
 
     The version folder, `path`/1 or one more than the largest there, holds a SavedModel with the signatures forward, for a
-    causal model step with explicit states, for a language model with a tokenizer generate and score, strings in and
-    strings or figures out; `serving_default` is generate, or else forward. With it come requests to warm up with, and `manifest.json`
-    with names, checksums and parity figures. Plain TensorFlow loads it, without Keras; a server needs tensorflow_text's
-    operations, too, as TensorFlow Serving has them, for a SubwordTokenizer and for a CharTokenizer's normalization. Beside
-    the version folders lie `models.config` and `batching_parameters.txt` for the server, which later exports leave as they
-    are.
+    causal model step with explicit states, for a `Forecaster` of quantiles or Gaussian outputs forecast, for a language
+    model with a tokenizer generate and score, strings in and strings or figures out; `serving_default` is generate, or else
+    forward. With it come requests to warm up with, and `manifest.json` with names, checksums and parity figures. Plain
+    TensorFlow loads it, without Keras; a server needs tensorflow_text's operations, too, as TensorFlow Serving has them, for
+    a SubwordTokenizer and for a CharTokenizer's normalization. Beside the version folders lie `models.config` and
+    `batching_parameters.txt` for the server, which later exports leave as they are.
 
     Args:
         model: a built model.
@@ -75,6 +76,8 @@ def _export(
         tf.saved_model.save(module, version.folder, {"serving_default": concrete[default], **concrete}, options)
         served = {"serving_default": signatures[default], **signatures}
         few = {name: value[:_WARM_UP_ROWS] for name, value in forward_inputs.items()}
+        if "forecast" in signatures:
+            few |= forecast_request(forward_inputs, signatures["forecast"], [1, 24], [1, 100], [0, 1])
         requests = warm_up_records(version.folder, served, few)
         parity = prove("saved_model", version.folder, model, signatures, samples, verbose, requests)
         write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})

@@ -10,9 +10,18 @@ from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN
 from kerasrnn.models._arguments import positive_integer
 from kerasrnn.models._distributed import Distributed
-from kerasrnn.models._forecast_outputs import OUTPUTS, in_unit, loss_of, metrics_of, numbers_a_target, point_of
+from kerasrnn.models._forecast_outputs import (
+    OUTPUTS,
+    in_unit,
+    is_distribution,
+    loss_of,
+    metrics_of,
+    numbers_a_target,
+    point_of,
+)
 from kerasrnn.models._scaling import NORMALIZATIONS, Scaling
 from kerasrnn.models.forecast_losses import quantiles_in_order
+from kerasrnn.models.forecast_paths import PathSampler
 from kerasrnn.models.multi_step import MultiStep
 from kerasrnn.models.text_methods import TextMethods
 
@@ -38,11 +47,15 @@ class Forecaster(MultiStep, Distributed):
 
     Covariates are read as they are, unless `adapt` is given them.
 
+    Beyond the horizon, quantiles (two or more) and Gaussian outputs are those of paths: values drawn from the model's
+    distributions and read as if they had been seen (`predict_paths`). Other outputs are points, which are fed back.
+
     Args:
         cells: a cell, or a list of cells, one layer each; of `kerasrnn.cells`, Keras's, or your own.
         horizon: how many steps are forecast at once.
         output: "mean" (trained by squared error), "quantile" (pinball loss) or "gaussian" (negative log-likelihood).
-        quantiles: with output="quantile", in (0, 1) and ascending; their outputs never cross.
+        quantiles: in (0, 1) and ascending: with output="quantile" those of the outputs, which never cross; with "gaussian"
+            those that an exported `forecast` gives.
         channels: how many channels the series has.
         normalization: "last", "window", "standard" or None: see above.
         hidden: units of the hidden layers of a feed-forward network, in place of cells.
@@ -81,7 +94,7 @@ class Forecaster(MultiStep, Distributed):
 
     References:
         Kim, T. et al. (2022). Reversible instance normalization for accurate time-series forecasting. ICLR.
-        Salinas, D. et al. (2020). DeepAR. International Journal of Forecasting 36 (recurrent, with Gaussian outputs).
+        Salinas, D. et al. (2020). DeepAR. International Journal of Forecasting 36 (recurrent, with Gaussian outputs, and paths).
         Zeng, A. et al. (2023). Are transformers effective for time series forecasting? AAAI (the linear model and "last").
     """
 
@@ -236,6 +249,19 @@ class Forecaster(MultiStep, Distributed):
         outputs = np.asarray(self.predict_on_batch(windows))
         return outputs[:, -1] if self.return_sequences else outputs
 
+    @functools.cached_property
+    def path_sampler(self) -> PathSampler | None:  # type: ignore[override]
+        """What draws paths, and is exported as `forecast`; None where the outputs are points."""
+        if not is_distribution(self.output_kind, self.quantiles):
+            return None
+
+        def ahead(windows: Any) -> Any:
+            outputs = ops.cast(self(windows, training=False), "float32")
+            return outputs[:, -1] if self.return_sequences else outputs
+
+        shape = self.horizon, self.channels, self.covariates, self.lags
+        return PathSampler(self.output_kind, tuple(self.quantiles), *shape, ahead)
+
     def point_forecast(self, outputs: Any) -> Any:
         """The single values among outputs, (…, channels): the mean, or the quantile nearest to the median."""
         return point_of(self.output_kind, self.quantiles, outputs)
@@ -259,7 +285,8 @@ class Forecaster(MultiStep, Distributed):
     def export(self, filepath: Any, format: str = "tf_saved_model", verbose: Any = None, **kwargs: Any) -> Any:
         """As `keras.Model.export`, by `kerasrnn.export.export_onnx` or `export_saved_model`, which take the **kwargs.
 
-        With `return_sequences` there is a step too: `kerasrnn.export.runtime.load(folder)` then streams.
+        With `return_sequences` there is a step too: `kerasrnn.export.runtime.load(folder)` then streams. Quantiles (two or
+        more) and Gaussian outputs leave `forecast`, too: what `predict_paths` draws, and its quantiles.
 
         Args:
             filepath: with "onnx", the artefact's folder; with "tf_saved_model", that of TensorFlow Serving's versions.

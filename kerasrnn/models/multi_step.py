@@ -1,24 +1,26 @@
-"""Further than the horizon: forecasts that are fed back as if they had been seen."""
+"""Further than the horizon: forecasts, or values drawn from them, that are fed back as if they had been seen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasrnn.models._arguments import positive_integer
+from kerasrnn.models.forecast_paths import NUM_PATHS, PathSampler, seeds_of
 
 
 class MultiStep:
     """Multi-step forecasts of a model of windows, which has `channels`, `covariates`, `horizon`, and `lags` (or None).
 
     A subclass forecasts one horizon from each of many windows in `_horizon_ahead`; what of these is fed back is
-    `point_forecast`.
+    `point_forecast`, or what its `path_sampler` draws, where it has one.
     """
 
     channels: int
     covariates: int
     horizon: int
     lags: int | None
+    path_sampler: PathSampler | None = None
 
     def _horizon_ahead(self, windows: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -28,22 +30,27 @@ class MultiStep:
         return outputs
 
     def predict_multi_step(
-        self, windows: Any, steps: int, covariates: Any = None, feedback: bool = True, batch_size: int = 1024
+        self, windows: Any, steps: int, covariates: Any = None, feedback: bool = True, batch_size: int = 1024,
+        num_paths: int = NUM_PATHS, seed: Any = 0,
     ) -> np.ndarray:  # fmt: skip
         """Forecasts any number of steps, by feeding forecasts back.
 
             x̂_(t+1) … x̂_(t+h) = f(x_(t−τ+1), …, x_t),    x̂_(t+h+1) … = f(x_(t−τ+h+1), …, x_t, x̂_(t+1), …, x̂_(t+h)),    …
 
-        Errors are fed back as well, and add up. Of quantile and Gaussian outputs the median or mean is fed back, so that
-        their spread at each step is that of the model's own horizon: it does not grow as errors add up.
+        Errors are fed back as well, and add up. Two or more quantiles, and Gaussian outputs, say by how much: beyond the
+        horizon many paths are drawn from them (see `predict_paths`), and the result is the paths' quantiles, or their mean
+        and standard deviation. Up to the horizon it is the model's own output. Other outputs are points: they are fed back
+        as they are, and nothing says how far off they may be.
 
         Args:
             windows: (batch, time, channels + covariates), the past.
             steps: how many steps to forecast.
-            covariates: (batch, at least steps − horizon, covariates), those of the steps forecast; where the model has any,
-                and feeds back.
+            covariates: (batch, time, covariates), those of the steps that are fed back: all whole horizons before the last
+                step; where the model has any, and feeds back.
             feedback: whether forecasts may be fed back; without, steps is at most the horizon.
-            batch_size: windows computed at once; bounds the memory, and does not change the result.
+            batch_size: windows, or paths, computed at once; bounds the memory, and does not change the result.
+            num_paths: how many paths are drawn for each window.
+            seed: of the paths, as in `predict_paths`.
 
         Returns:
             The model's outputs for each step, float32: (batch, steps, channels), with a last axis of quantiles, or of mean
@@ -51,8 +58,75 @@ class MultiStep:
 
         Raises:
             ValueError: steps beyond the horizon without feedback, or without the covariates to go on with; shapes that do
-                not fit the model.
+                not fit the model; fewer paths than the outermost quantiles need.
         """
+        windows, steps, future = self._checked_windows(windows, steps, covariates, feedback)
+        sampler = self.path_sampler if steps > self.horizon else None
+        if sampler is None:
+            parts = [
+                self._rolled(windows[i : i + batch_size], future[i : i + batch_size], steps)
+                for i in range(0, len(windows), positive_integer("batch_size", batch_size))
+            ]
+        else:
+            sampler.check_num_paths(positive_integer("num_paths", num_paths))
+            parts = [
+                np.concatenate([outputs, sampler.summary(paths)[:, self.horizon :]], axis=1)
+                for outputs, paths in self._paths(sampler, windows, future, steps, num_paths, seed, batch_size)
+            ]
+        return np.concatenate(parts) if parts else np.empty((0, steps, *self._horizon_ahead(windows).shape[2:]), np.float32)
+
+    def predict_paths(
+        self, windows: Any, steps: int, covariates: Any = None, num_paths: int = NUM_PATHS, seed: Any = 0,
+        batch_size: int = 1024,
+    ) -> np.ndarray:  # fmt: skip
+        """Draws paths: ways in which each window may go on, each as likely as the model takes it to be.
+
+            z = Φ⁻¹(u),    x_(t+1) … x_(t+h) = F⁻¹(Φ(z)),    x_(t+h+1) … likewise, from the window that ends with these,    …
+
+        F is the model's distribution: the normal one of Gaussian outputs; of quantiles one whose values are linear in Φ⁻¹
+        between the levels, and beyond them. There is one u for a path, a block of the horizon and a channel. So within a
+        block a path errs in one direction; each step has the distribution that the model forecasts for it. And channels are
+        drawn independently of each other.
+
+        Args:
+            windows: (batch, time, channels + covariates), the past.
+            steps: how many steps to forecast.
+            covariates: as in `predict_multi_step`.
+            num_paths: how many paths are drawn for each window; more paths add to those of fewer.
+            seed: an integer s: the windows' paths are drawn with the seeds s, s + 1, …; or one for each window; None for
+                other paths each time. The same seed draws the same paths, in an exported model too.
+            batch_size: paths computed at once; bounds the memory, and does not change the result.
+
+        Returns:
+            (batch, num_paths, steps, channels) float32.
+
+        Raises:
+            ValueError: the model's outputs are points; or as `predict_multi_step`.
+        """
+        windows, steps, future = self._checked_windows(windows, steps, covariates, True)
+        if self.path_sampler is None:
+            raise ValueError(
+                "paths: expected a model that forecasts distributions; received one that forecasts points, of which there is "
+                "one path. Train a Forecaster with output='gaussian', or 'quantile' and at least two quantiles."
+            )
+        num_paths = positive_integer("num_paths", num_paths)
+        found = [paths for _, paths in self._paths(self.path_sampler, windows, future, steps, num_paths, seed, batch_size)]
+        return np.concatenate(found) if found else np.empty((0, num_paths, steps, self.channels), np.float32)
+
+    def _paths(
+        self, sampler: PathSampler, windows: np.ndarray, future: np.ndarray, steps: int, num_paths: int, seed: Any,
+        batch_size: int,
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+        """The outputs of some windows, and their paths, again and again."""
+        seeds, at_once = seeds_of(seed, len(windows)), max(1, positive_integer("batch_size", batch_size) // num_paths)
+        for begin in range(0, len(windows), at_once):
+            some = slice(begin, begin + at_once)
+            outputs = self._horizon_ahead(windows[some])
+            yield outputs, sampler.paths(windows[some], outputs, future[some], steps, num_paths, seeds[some], batch_size)
+
+    def _checked_windows(
+        self, windows: Any, steps: int, covariates: Any, feedback: bool
+    ) -> tuple[np.ndarray, int, np.ndarray]:  # fmt: skip
         windows, steps = np.asarray(windows, np.float32), positive_integer("steps", steps)
         features = self.channels + self.covariates
         if windows.ndim != 3 or windows.shape[2] != features:
@@ -65,17 +139,12 @@ class MultiStep:
                 f"steps: expected at most the horizon, {self.horizon}, with feedback=False; received {steps}. "
                 "Feed forecasts back, or train a model of a longer horizon."
             )
-        future = self._future(windows, steps, covariates)
-        parts = [
-            self._rolled(windows[i : i + batch_size], future[i : i + batch_size], steps)
-            for i in range(0, len(windows), positive_integer("batch_size", batch_size))
-        ]
-        return np.concatenate(parts) if parts else self._horizon_ahead(windows)[:, :steps]
+        return windows, steps, self._future(windows, steps, covariates)
 
     def _future(self, windows: np.ndarray, steps: int, covariates: Any) -> np.ndarray:
         if not self.covariates or steps <= self.horizon:
-            return np.empty((len(windows), steps, 0), np.float32)
-        needed = steps - self.horizon
+            return np.empty((len(windows), steps, self.covariates), np.float32)
+        needed = (-(-steps // self.horizon) - 1) * self.horizon
         given = None if covariates is None else np.asarray(covariates, np.float32)
         rows, columns = len(windows), self.covariates
         if given is None or given.ndim != 3 or given.shape[::2] != (rows, columns) or given.shape[1] < needed:
@@ -100,16 +169,19 @@ class MultiStep:
         return np.concatenate(found, axis=1)[:, :steps]
 
     def forecast(
-        self, series: Any, steps: int, covariates: Any = None, feedback: bool = True, lags: int | None = None
+        self, series: Any, steps: int, covariates: Any = None, feedback: bool = True, lags: int | None = None,
+        num_paths: int = NUM_PATHS, seed: Any = 0,
     ) -> np.ndarray:  # fmt: skip
-        """Forecasts how one series goes on.
+        """Forecasts how one series goes on; beyond the horizon as `predict_multi_step` says.
 
         Args:
             series: (time,) or (time, channels + covariates), the past; its last `lags` values are read.
             steps: how many steps to forecast.
-            covariates: (at least steps − horizon, covariates), those of the steps forecast; see `predict_multi_step`.
+            covariates: (time, covariates), those of the steps that are fed back; see `predict_multi_step`.
             feedback: whether forecasts may be fed back; without, steps is at most the horizon.
             lags: how many values to read; by default the model's own lags, or all.
+            num_paths: how many paths are drawn.
+            seed: of the paths, an integer; None for other paths each time.
 
         Returns:
             (steps, channels) float32, with a last axis where the model's outputs have one.
@@ -117,14 +189,43 @@ class MultiStep:
         Raises:
             ValueError: as `predict_multi_step`, or the series is shorter than the lags.
         """
+        window, covariates = self._one(series, covariates, lags)
+        return self.predict_multi_step(window, steps, covariates, feedback, num_paths=num_paths, seed=seed)[0]
+
+    def forecast_paths(
+        self, series: Any, steps: int, covariates: Any = None, lags: int | None = None, num_paths: int = NUM_PATHS,
+        seed: Any = 0,
+    ) -> np.ndarray:  # fmt: skip
+        """Draws ways in which one series may go on: of any figure of theirs, as a sum or a maximum, take the quantiles.
+
+        Args:
+            series, steps, covariates, lags, num_paths, seed: as in `forecast`.
+
+        Returns:
+            (num_paths, steps, channels) float32; see `predict_paths`.
+
+        Raises:
+            ValueError: as `predict_paths`, or the series is shorter than the lags.
+
+        Example:
+
+        >>> import kerasrnn
+        >>> model = kerasrnn.models.Forecaster(lags=2, output="gaussian")
+        >>> model.forecast_paths([1.0, 2.0, 3.0], steps=5, num_paths=100, seed=7).shape
+        (100, 5, 1)
+        """
+        window, covariates = self._one(series, covariates, lags)
+        return self.predict_paths(window, steps, covariates, num_paths, seed)[0]
+
+    def _one(self, series: Any, covariates: Any, lags: int | None) -> tuple[np.ndarray, Any]:
         past = self._past(series)
         lags = self._lags(lags, len(past), 0)
-        covariates = None if covariates is None else np.asarray(covariates)[None]
-        return self.predict_multi_step(past[None, -lags:], steps, covariates, feedback)[0]
+        return past[None, -lags:], None if covariates is None else np.asarray(covariates)[None]
 
     def k_step_predictions(
-        self, series: Any, k: int | Sequence[int], lags: int | None = None, batch_size: int = 1024
-    ) -> Any:
+        self, series: Any, k: int | Sequence[int], lags: int | None = None, batch_size: int = 1024,
+        num_paths: int = NUM_PATHS, seed: Any = 0,
+    ) -> Any:  # fmt: skip
         """Forecasts x_(t+k) for every t, from values up to t alone: the k-step-ahead predictions of Dive into Deep Learning.
 
         Args:
@@ -132,7 +233,9 @@ class MultiStep:
                 where k is beyond the horizon.)
             k: how many steps ahead, or a list of such, computed at once.
             lags: τ, how many values each forecast reads; by default the model's own lags.
-            batch_size: windows computed at once.
+            batch_size: windows, or paths, computed at once.
+            num_paths: how many paths are drawn for each t, where k is beyond the horizon of outputs with a spread.
+            seed: of the paths, as in `predict_paths`.
 
         Returns:
             (time − lags − k + 1, channels) float32, with a last axis where the model's outputs have one: row i forecasts
@@ -150,13 +253,15 @@ class MultiStep:
             )
         lags, furthest = self._lags(lags, len(past), max(ks)), max(ks)
         count = len(past) - lags + 1
+        seeds = seeds_of(seed, count)
         found: dict[int, list[np.ndarray]] = {one: [] for one in ks}
         for begin in range(0, count - min(ks), positive_integer("batch_size", batch_size)):
             rows = np.arange(begin, min(begin + batch_size, count - min(ks)))
             windows = past[rows[:, None] + np.arange(lags)]
             # Rows near the end have no values so far ahead; what is forecast there is left out below.
             later = np.minimum(rows[:, None] + lags + np.arange(furthest), len(past) - 1)
-            outputs = self.predict_multi_step(windows, furthest, past[later][:, :, self.channels :])
+            options = {"batch_size": batch_size, "num_paths": num_paths, "seed": seeds[rows]}
+            outputs = self.predict_multi_step(windows, furthest, past[later][:, :, self.channels :], **options)
             for one in ks:
                 found[one].append(outputs[: max(0, count - one - begin), one - 1])
         results = [np.concatenate(found[one]) for one in ks]

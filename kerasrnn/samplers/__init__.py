@@ -3,7 +3,7 @@
 from kerasrnn.samplers.beam_search import BeamSearch, length_norm
 from kerasrnn.samplers.by_name import get
 from kerasrnn.samplers.next_token import next_token
-from kerasrnn.samplers.random_generator import uniform
+from kerasrnn.samplers.random_generator import normal, uniform
 from kerasrnn.samplers.sampler import Greedy, MinP, Random, Sampler, TopK, TopP
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "get",
     "length_norm",
     "next_token",
+    "normal",
     "uniform",
 ]

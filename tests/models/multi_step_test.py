@@ -23,11 +23,10 @@ def test_forecasts_are_fed_back_one_after_the_other(options):
     np.testing.assert_allclose(model.forecast(SERIES[:5], steps=6)[:, 0], past[5:], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("output, fed", [("gaussian", 0), ("quantile", 1)], ids=["gaussian", "quantile"])
-def test_means_and_medians_are_fed_back(output, fed):
-    model = Forecaster([GRUCell(4)], output=output, quantiles=(0.3, 0.5, 0.95))
+def test_of_one_quantile_the_points_are_fed_back():
+    model = Forecaster([GRUCell(4)], output="quantile", quantiles=(0.5,))
     first = one_step(model, SERIES[:5])
-    second = one_step(model, [*SERIES[1:5], first[0, fed]])
+    second = one_step(model, [*SERIES[1:5], first[0, 0]])
     np.testing.assert_allclose(model.forecast(SERIES[:5], steps=2), [first, second], rtol=1e-4, atol=1e-5)
 
 
@@ -47,6 +46,16 @@ def test_covariates_go_on_beside_what_is_fed_back():
     model = LinearForecast(np.array([[[[1.0]], [[1.0]]]]), np.zeros((1, 1)))
     past = np.array([[0.0, 0.0], [10.0, 1.0]])
     assert model.forecast(past, 4, covariates=[[2.0], [3.0], [4.0]])[:, 0].tolist() == [11, 13, 16, 20]
+
+
+@pytest.mark.parametrize("output", ["mean", "gaussian"])
+def test_covariates_of_a_longer_horizon_are_needed_in_whole_horizons(output):
+    model = Forecaster(lags=4, horizon=3, covariates=1, output=output)
+    past, known = rng.normal(size=(4, 2)), rng.normal(size=(7, 1))
+    forecasts = model.forecast(past, 5, covariates=known[:3])
+    np.testing.assert_allclose(forecasts, model.forecast(past, 5, covariates=known), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"covariates: expected those of the steps forecast, \(1, at least 3, 1\)"):
+        model.forecast(past, 5, covariates=known[:2])
 
 
 def test_a_model_of_every_step_forecasts_from_the_last():

@@ -14,7 +14,7 @@ import pytest
 import kerasrnn.export
 from kerasrnn.cells import GRUCell
 from kerasrnn.export.runtime import load
-from kerasrnn.models import LanguageModel
+from kerasrnn.models import Forecaster, LanguageModel
 
 NODE_MODULES = Path(__file__).parents[3] / "examples" / "clients" / "javascript" / "node_modules"
 SETTINGS = {"max_new_tokens": 200, "temperature": 0.8, "top_p": 0.95, "seed": 7}
@@ -42,6 +42,13 @@ def trained_states(tmp_path_factory):
     model = keras.Model(x, kerasrnn.layers.RNN(GRUCell(4), trainable_initial_state=True, name="learnt")(x))
     model.set_weights([weight + 0.5 for weight in model.get_weights()])
     return kerasrnn.export.export_onnx(model, tmp_path_factory.mktemp("trained") / "onnx")
+
+
+@pytest.fixture(scope="module")
+def forecaster(tmp_path_factory):
+    """A model that draws paths, of a series and a covariate."""
+    model = Forecaster([GRUCell(4)], horizon=2, covariates=1, output="gaussian")
+    return model.export(tmp_path_factory.mktemp("forecaster") / "onnx", format="onnx")
 
 
 def programs(folder, language):
@@ -106,8 +113,15 @@ def test_programs_begin_with_the_models_own_states(trained_states, tmp_path):
     assert run_node(trained_states, tmp_path) == "[ 1, 4 ]\n"
 
 
-def test_every_file_is_in_the_table_with_its_names(onnx_folder, ids_only, classifier):
-    for folder in (onnx_folder, ids_only, classifier):
+def test_a_forecaster_s_programs_draw_paths(forecaster, tmp_path):
+    by_kerasrnn, by_onnxruntime = run_python(forecaster)
+    assert by_kerasrnn == "{'paths': (1, 100, 12, 1), 'quantiles': (1, 12, 1, 3)}\n"
+    assert by_onnxruntime == "(1, 100, 12, 1)\n"
+    assert run_node(forecaster, tmp_path) == "[ 1, 100, 12, 1 ]\n"
+
+
+def test_every_file_is_in_the_table_with_its_names(onnx_folder, ids_only, classifier, forecaster):
+    for folder in (onnx_folder, ids_only, classifier, forecaster):
         text = (folder / "README.md").read_text(encoding="utf-8")
         for name, signature in load(folder).manifest["signatures"].items():
             (row,) = re.findall(rf"^\| `{name}\.onnx` .*$", text, re.MULTILINE)
