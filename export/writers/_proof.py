@@ -13,6 +13,7 @@ from rich.console import Console
 from kerasrnn.export._manifest import read_manifest
 from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
+from kerasrnn.export.writers._judgeable_samples import judgeable_samples
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
@@ -89,23 +90,27 @@ def prove(
 
     Raises:
         ParityError: what differs.
+        ValueError: the model's numbers cannot be judged on random inputs, and no samples were given.
     """
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
     states = [(state["name"], state["size"]) for state in about["states"]]
-    text = isinstance(samples, str)
+    text, random = isinstance(samples, str), samples is None
     samples = samples_for(model, signatures["forward"], samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
             candidate.functions[name](inputs)
         expected = keras_functions(signatures)
+        how = "as given"
+        if random:
+            samples, how = judgeable_samples(signatures["forward"], expected["forward"], samples)
         if quantize:
             of_tokens = about["vocabulary_size"] is not None
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
             checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
-    parity = as_json(checks)
+    parity = {**as_json(checks), "samples": how}
     if verbose:
         Console().print(parity_table(parity["checks"]))
     return parity

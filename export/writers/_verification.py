@@ -28,6 +28,11 @@ SETTINGS: list[dict[str, Any]] = [
     {"temperature": 0.0, "repetition_penalty": 1.3}, {"temperature": 1.3, "top_k": 9, "top_p": 0.8, "min_p": 0.02},
 ]  # fmt: skip
 
+_REMEDY = (
+    "The inputs were `samples`, seeded random ones by default. Where those are none that the model was made for, give "
+    "samples=…, real data: arrays like the model's inputs, at least 3 rows, best of 200 steps."
+)
+
 # Named arrays in, named arrays out.
 Function = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -106,7 +111,7 @@ def check_all(checks: list[Check]) -> list[Check]:
         with console.capture() as text:
             console.print(parity_table([asdict(check) for check in checks]))
         message = "the exported model does not compute what the Keras model does; nothing was written."
-        raise ParityError(f"{message}\n{text.get()}")
+        raise ParityError(f"{message}\n{text.get()}{_REMEDY}")
     return checks
 
 
