@@ -19,7 +19,7 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     """A model's call on whole sequences.
 
     Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of
-    a dictionary or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
+    a dictionary (c_0 and c_1 of {"c": [a, b]}) or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
     subclassed model.
 
     Args:
@@ -77,7 +77,7 @@ def _with_names(model: keras.Model, arguments: list[Any]) -> list[tuple[str, Any
     for i, argument in enumerate(arguments):
         flat = keras.tree.flatten(argument)
         if isinstance(argument, dict):
-            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(argument)]
+            names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(argument)]
         else:
             stem = parameters[i] if i < len(parameters) else f"input_{i}"
             stems = [stem] if len(flat) == 1 else [f"{stem}_{j}" for j in range(len(flat))]
@@ -87,6 +87,11 @@ def _with_names(model: keras.Model, arguments: list[Any]) -> list[tuple[str, Any
 
 
 def _spec(name: str, value: Any) -> tf.TensorSpec:
+    if value.dtype is None:
+        raise ValueError(
+            f"input_signature: expected a type for the input {name!r}; received dtype=None. Give it, as in "
+            "keras.InputSpec(dtype='float32', shape=(None, None, 4))"
+        )
     dtype = tf.as_dtype(value.dtype)
     if dtype in (tf.float16, tf.bfloat16):
         raise ValueError(
@@ -101,7 +106,7 @@ def _output_names(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
     def name_outputs(results: Any) -> dict[str, Any]:
         flat = keras.tree.flatten(results)
         if isinstance(results, dict):
-            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(results)]
+            names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(results)]
         elif isinstance(model, keras.Sequential):
             names = [model.layers[-1].name]
         else:

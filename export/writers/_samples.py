@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._verification import BATCHES, STEPS
@@ -34,11 +35,22 @@ def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str,
     samples = {}
     for spec in forward.inputs:
         shape = (rows, *(steps if d is None else d for d in spec.shape[1:]))
-        if spec.dtype.is_integer:
+        if spec.dtype == tf.string:
+            samples[spec.name] = _texts(model, random, shape)
+        elif spec.dtype.is_integer:
             samples[spec.name] = random.integers(0, _upper_bound(model), shape).astype(spec.dtype.as_numpy_dtype)
         else:
             samples[spec.name] = random.standard_normal(shape).astype(spec.dtype.as_numpy_dtype)
     return samples
+
+
+def _texts(model: keras.Model, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Single words and texts of several, of the model's vocabularies and unknown ones."""
+    kinds = (keras.layers.StringLookup, keras.layers.TextVectorization)
+    known = [str(word) for layer in model._flatten_layers() if isinstance(layer, kinds) for word in layer.get_vocabulary()]
+    words = np.array([*known, "", "unheard-of"], object)
+    lengths = np.where(random.random(shape) < 0.5, 1, random.integers(1, 12, shape))
+    return np.array([" ".join(random.choice(words, n)) for n in lengths.ravel()], object).reshape(shape)
 
 
 def _upper_bound(model: keras.Model) -> int:

@@ -228,11 +228,24 @@ def _error(
     for name, value in expected.items():
         if value.size:
             scale = max(_spread(name, value), (scales or {}).get(name, 0.0))
-            worst = _largest(worst, float(np.abs(received[name] - value).max()) / scale)
+            worst = _largest(worst, _difference(value, received[name]) / scale)
     return worst
 
 
+def _difference(expected: np.ndarray, received: np.ndarray) -> float:
+    if expected.dtype == object:  # strings
+        return 0.0 if np.array_equal(expected, received) else np.inf
+    return float(np.abs(_as_floats(received) - _as_floats(expected)).max())
+
+
+def _as_floats(value: np.ndarray) -> np.ndarray:
+    return value if value.dtype.kind == "f" else value.astype(np.float64)
+
+
 def _spread(name: str, value: np.ndarray) -> float:
+    if value.dtype == object:
+        return 1.0
+    value = _as_floats(value)
     # The few numbers of a small output or state may be all but equal.
     few = name.startswith("next_") or value.shape[-1] < 8
     return max(float(np.ptp(value)), float(np.abs(value).max()) if few else 0.0, 1e-6) if value.size else 1e-6
