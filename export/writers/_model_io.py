@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
+from kerasrnn.export.writers._rows import takes_any_number_of_rows
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._time_distributed import all_steps_at_once
 
@@ -21,6 +22,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of
     a dictionary (c_0 and c_1 of {"c": [a, b]}) or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
     subclassed model.
+
+    They take any number of rows; the number that `keras.Input(batch_size=…)` fixes, if the model computes no other.
 
     Args:
         model: a built model.
@@ -33,7 +36,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     """
     arguments = _arguments(model) if input_signature is None else input_signature
     arguments = list(arguments) if isinstance(arguments, (list, tuple)) else [arguments]
-    specs = [_spec(name, value) for name, value in _with_names(model, arguments)]
+    named = _with_names(model, arguments)
+    specs = [_spec(name, value) for name, value in named]
 
     def forward(*tensors: Any) -> dict[str, Any]:
         with all_steps_at_once(model):
@@ -46,6 +50,9 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
 
     _check_names([spec.name for spec in specs], "input")
     name_outputs, outputs = _output_names(model), []
+    fixed = [value.shape[0] for _, value in named if isinstance(value, keras.KerasTensor) and value.shape[0] is not None]
+    if fixed and not takes_any_number_of_rows(model, Signature(forward, specs, [])):
+        specs = [tf.TensorSpec([fixed[0], *spec.shape[1:]], spec.dtype, name=spec.name) for spec in specs]
     tf.function(noting_names, specs).get_concrete_function()
     _check_names(outputs, "output")
     if both := sorted({spec.name for spec in specs}.intersection(outputs)):

@@ -18,10 +18,11 @@ from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._quality import verify_quality
+from kerasrnn.export.writers._rows import rows_explained
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
-from kerasrnn.export.writers._verification import Function, as_json, verify_interface
+from kerasrnn.export.writers._verification import BATCHES, Function, as_json, verify_interface
 from kerasrnn.export.writers._verification import verify as verify_values
 
 _ONNX_TYPES = {"float": "float32", "double": "float64"}
@@ -97,19 +98,21 @@ def prove(
     states = [(state["name"], state["size"]) for state in about["states"]]
     text, random = isinstance(samples, str), samples is None
     samples = samples_for(model, signatures["forward"], samples)
+    expected, how, rows = keras_functions(signatures), "as given", signatures["forward"].rows
+    with rows_explained(model):
+        for batch in (rows,) if rows else BATCHES:
+            expected["forward"]({name: value[:batch] for name, value in samples.items()})
+    if random:
+        samples, how = judgeable_samples(signatures["forward"], expected["forward"], samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
             candidate.functions[name](inputs)
-        expected = keras_functions(signatures)
-        how = "as given"
-        if random:
-            samples, how = judgeable_samples(signatures["forward"], expected["forward"], samples)
         if quantize:
             of_tokens = about["vocabulary_size"] is not None
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
-            checks = verify_values(expected, candidate.functions, samples, states, tokenizer)
+            checks = verify_values(expected, candidate.functions, samples, states, tokenizer, (rows,) if rows else BATCHES)
     parity = {**as_json(checks), "samples": how}
     if verbose:
         Console().print(parity_table(parity["checks"]))

@@ -22,7 +22,7 @@ def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str,
     Raises:
         ValueError: the samples are fewer or shorter than needed.
     """
-    rows, steps = max(BATCHES), max(STEPS)
+    rows, steps = forward.rows or max(BATCHES), max(STEPS)
     if isinstance(given, str):
         ids = np.asarray(model.tokenizer.tokenize(given), np.int32)
         if len(ids) < rows * steps:
@@ -30,6 +30,10 @@ def samples_for(model: keras.Model, forward: Signature, given: Any) -> dict[str,
         given = ids[: rows * steps].reshape(rows, steps)
     if given is not None:
         values = keras.tree.flatten(given)
+        if forward.rows:
+            if min(len(value) for value in values) < rows:
+                raise ValueError(f"samples: expected {rows} rows, which the model's Input fixes; received fewer. Give {rows}")
+            values = [value[:rows] for value in values]
         return {s.name: np.asarray(v, s.dtype.as_numpy_dtype) for s, v in zip(forward.inputs, values, strict=True)}
     random = np.random.default_rng(0)
     samples = {}

@@ -15,6 +15,11 @@ class Signature:
     inputs: list[tf.TensorSpec]
     outputs: list[str]
 
+    @property
+    def rows(self) -> int | None:
+        """The only number of rows that it takes; None for any."""
+        return self.inputs[0].shape[0]
+
     def traced(self) -> Any:
         """As a tf.function of exactly these inputs."""
         return tf.function(self.function, self.inputs)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasrnn.export.writers._model_io import forward_signature
+from kerasrnn.export.writers._rows import rows_explained
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._streaming import streaming_signature
 
@@ -32,7 +33,8 @@ def signatures_of(model: keras.Model, input_signature: Any = None) -> dict[str, 
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
     forward = forward_signature(model, input_signature)
-    step = streaming_signature(model, forward)
+    with rows_explained(model):
+        step = streaming_signature(model, forward)
     return {"forward": forward} if isinstance(step, str) else {"forward": forward, "step": step}
 
 

@@ -92,10 +92,11 @@ def streaming_signature(model: keras.Model, forward: Signature) -> Signature | s
 
 def _same_in_pieces(model: keras.Model, forward: Signature, step: Signature) -> bool:
     """Whether the model itself gives the same on a sequence and on two pieces of it: what no list of layers can tell."""
-    samples = {name: value[:2, :_STEPS] for name, value in samples_for(model, forward, None).items()}
+    rows = forward.rows or 2
+    samples = {name: value[:rows, :_STEPS] for name, value in samples_for(model, forward, None).items()}
     names = [spec.name for spec in step.inputs[len(samples) :]]
     whole, traced = forward.traced()(*map(tf.constant, samples.values())), step.traced()
-    states: list[Any] = [tf.zeros((2, spec.shape[-1])) for spec in step.inputs[len(samples) :]]
+    states: list[Any] = [tf.zeros((rows, spec.shape[-1])) for spec in step.inputs[len(samples) :]]
     pieces = []
     for part in (slice(0, _CUT), slice(_CUT, _STEPS)):
         pieces.append(traced(*(tf.constant(value[:, part]) for value in samples.values()), *states))

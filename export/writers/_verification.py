@@ -6,7 +6,7 @@ an export. The error of running freely, each side on its own states, is reported
 which a wrong weight or a lost state exceeds by far. Texts must be the same, but where a draw lies at a boundary.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ class ParityError(ArtefactError):
 
 def verify(
     reference: dict[str, Function], candidate: dict[str, Function], samples: dict[str, np.ndarray],
-    states: list[tuple[str, int]], tokenizer: Any = None,
+    states: list[tuple[str, int]], tokenizer: Any = None, batches: Sequence[int] = BATCHES,
 ) -> list[Check]:  # fmt: skip
     """Compares every signature of `candidate` with `reference`.
 
@@ -70,6 +70,7 @@ def verify(
         samples: inputs of forward, each (at least 3, …); those with a time axis of at least 200 steps.
         states: names and widths of the states of step, where there is one.
         tokenizer: the runtime's, where there is a generate.
+        batches: numbers of rows.
 
     Returns:
         The checks, all passed.
@@ -81,14 +82,14 @@ def verify(
     # One step of one row may be near zero in all its numbers: errors are judged by how large these get.
     scales = {name: _spread(name, value) for name, value in reference["forward"](samples).items()}
     if "step" not in reference:
-        for batch in BATCHES:
+        for batch in batches:
             inputs = {name: value[:batch] for name, value in samples.items()}
             error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
             checks.append(Check("forward", "running freely", batch, _steps(inputs), error, FREE_LIMIT))
     else:
         most = min(value.shape[1] for value in samples.values())
         lengths = [steps for steps in STEPS if steps <= most]
-        for batch in BATCHES:
+        for batch in batches:
             for steps in lengths:
                 inputs = {name: value[:batch, :steps] for name, value in samples.items()}
                 error = _error(reference["forward"](inputs), candidate["forward"](inputs), scales)
@@ -247,7 +248,7 @@ def _spread(name: str, value: np.ndarray) -> float:
         return 1.0
     value = _as_floats(value)
     # The few numbers of a small output or state may be all but equal.
-    few = name.startswith("next_") or value.shape[-1] < 8
+    few = name.startswith("next_") or value.ndim == 0 or value.shape[-1] < 8
     return max(float(np.ptp(value)), float(np.abs(value).max()) if few else 0.0, 1e-6) if value.size else 1e-6
 
 
