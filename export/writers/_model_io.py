@@ -54,7 +54,6 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     if fixed and not takes_any_number_of_rows(model, Signature(forward, specs, [])):
         specs = [tf.TensorSpec([fixed[0], *spec.shape[1:]], spec.dtype, name=spec.name) for spec in specs]
     tf.function(noting_names, specs).get_concrete_function()
-    _check_names(outputs, "output")
     if both := sorted({spec.name for spec in specs}.intersection(outputs)):
         raise ValueError(
             f"output {both[0]!r}: expected a name that no input has, as ONNX cannot give one name to both; rename the "
@@ -119,6 +118,7 @@ def _output_names(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
         else:
             # A layer that gives its states too is named once for each.
             names = _numbered(getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(flat))])
+        _check_names(names, "output")
         return dict(zip(names, flat, strict=True))
 
     return name_outputs
