@@ -14,7 +14,9 @@ _GROWTH = 1e4  # from the first steps to the last: errors, judged by the largest
 _NUDGE = 2e-7  # of an input: two units in the last place
 
 
-def judgeable_samples(forward: Signature, function: Function, samples: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], str]:
+def judgeable_samples(
+    forward: Signature, function: Function, samples: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], str]:
     """Makes random samples smaller, then shorter, until the Keras model's numbers can be judged on them.
 
     Args:
@@ -41,7 +43,8 @@ def judgeable_samples(forward: Signature, function: Function, samples: dict[str,
             return tried, " ".join(parts)
         reason = reason or obstacle
     raise ValueError(
-        f"samples: expected inputs to verify the export on; received None, and on random inputs the Keras model cannot be judged: {reason}. Give samples=…, "
+        f"samples: expected inputs to verify the export on; received None, and on random inputs the Keras "
+        f"model cannot be judged: {reason}. Give samples=…, "
         "real data: arrays like the model's inputs, at least 3 rows, best of 200 steps"
     )
 

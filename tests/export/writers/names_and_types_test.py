@@ -76,7 +76,7 @@ def tagger():
     return keras.Model(x, tags(ops.argmax(layers.GRU(3, return_sequences=True)(x), axis=-1)))
 
 
-@pytest.mark.parametrize("build", [texts, pytest.param(words, marks=pytest.mark.slow), pytest.param(tagger, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("build", [texts, *(pytest.param(build, marks=pytest.mark.slow) for build in (words, tagger))])
 def test_strings_in_and_out_without_samples(build, tmp_path):
     model = build()
     served = tf.saved_model.load(export_saved_model(model, tmp_path / "out")).signatures["forward"]

@@ -47,7 +47,10 @@ PARTS = {
     "Sequential with Input": lambda: keras.Sequential([keras.Input((None, 4)), layers.LSTM(3, **OPTIONS)]),
     "Bidirectional": lambda: layers.Bidirectional(layers.LSTM(2, **OPTIONS)),
     "TimeDistributed": lambda: layers.TimeDistributed(keras.Sequential([layers.Dense(4), layers.BatchNormalization()])),
-    "stack": lambda: layers.RNN([layers.GRUCell(3, recurrent_initializer="zeros"), layers.SimpleRNNCell(3)], return_sequences=True),
+    "stack": lambda: layers.RNN(
+        [layers.GRUCell(3, recurrent_initializer="zeros"), layers.SimpleRNNCell(3, recurrent_initializer="zeros")],
+        return_sequences=True,
+    ),
     "our LSTM": lambda: kerasrnn.layers.LSTM(3, **OPTIONS),
     "LayerNormLSTM": lambda: kerasrnn.layers.RNN(
         kerasrnn.cells.LayerNormLSTMCell(3, recurrent_initializer="zeros"), return_sequences=True
