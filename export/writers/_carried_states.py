@@ -113,7 +113,7 @@ def states_handed_in(carried: list[Carried], states: list[Any]) -> Iterator[dict
         count = len(keras.tree.flatten(one.initial))
 
         def inner_loop(sequences: Any, initial_state: Any, mask: Any = None, training: bool = False) -> Any:
-            flat = [tf.cast(given[name], sequences.dtype) for name in one.states]
+            flat = [tf.cast(given[name], layer.compute_dtype) for name in one.states]  # sequences may be integers
             initial_state = keras.tree.pack_sequence_as(one.initial, flat[:count])
             last, outputs, new = method(sequences, initial_state, mask=mask, training=training)
             values = keras.tree.flatten(new)

@@ -27,12 +27,14 @@ class CellStep:
     Attributes:
         function: maps x (batch, features) and flat states to the output and the flat new states.
         features: the width of x.
+        dtype: the type of x: a cell may take integers or booleans.
         state_sizes: the widths of the states.
         output_size: the width of the output.
     """
 
     function: Callable[..., tuple[Any, list[Any]]]
     features: int
+    dtype: tf.DType
     state_sizes: tuple[int, ...]
     output_size: int
 
@@ -59,6 +61,7 @@ def cell_scan(
     x, *given = [value.name for value in body.input]
     output, *new = [value.name for value in body.output]
     outside, inside = _hoisted(body, x)
+    types = {value.name: value.type.tensor_type.elem_type for value in (*body.input, *body.value_info)}
     # The step's operations run on (time, batch, …): more axes in front, and the last ones as they were.
     time_major = nodes("Transpose", sequences, perm=[1, 0, 2])
     for node in outside:
@@ -66,6 +69,10 @@ def cell_scan(
         copy.CopyFrom(node)
         copy.input[:] = [time_major if name == x else name for name in node.input]
         nodes.nodes.append(copy)
+        if node.op_type == "Cast" and node.input[0] == x:
+            # onnxruntime 1.31 crashes on a product of what is transposed first and cast then.
+            copy.input[:], copy.output[:] = [sequences], [nodes.name("Cast")]
+            nodes.nodes.append(helper.make_node("Transpose", copy.output, node.output, perm=[1, 0, 2]))
     made = {name for node in outside for name in node.output}
     read = [*(name for node in inside for name in _reads(node)), output, *new]
     crossing = [name for name in dict.fromkeys(read) if name == x or name in made]
@@ -87,7 +94,7 @@ def cell_scan(
         inner.nodes,
         f"{nodes.prefix}/body",
         [info(name, TensorProto.FLOAT, None) for name in (before, *given)]
-        + [info(fed[name], TensorProto.FLOAT, None) for name in crossing]
+        + [info(fed[name], types.get(name, TensorProto.FLOAT), None) for name in crossing]
         + ([info(m, TensorProto.BOOL, None)] if mask is not None else []),
         [info(name, TensorProto.FLOAT, None) for name in (output, *new, *scanned)],
     )
@@ -111,19 +118,20 @@ def cell_scan(
 
 def _converted(step: CellStep, opset: int, prefix: str) -> onnx.GraphProto:
     """The step's graph, all names prefixed; inputs x and states, outputs the output and the new states."""
-    specs = [tf.TensorSpec((None, step.features), name="x")]
+    specs = [tf.TensorSpec((None, step.features), step.dtype, name="x")]
     specs += [tf.TensorSpec((None, size), name=f"state_{i}") for i, size in enumerate(step.state_sizes)]
     names = ["output", *(f"new_state_{i}" for i in range(len(step.state_sizes)))]
 
     def function(x: Any, *states: Any) -> dict[str, Any]:
         output, new_states = step.function(x, list(states))
-        return {name: tf.identity(value) for name, value in zip(names, (output, *new_states), strict=True)}
+        values = [tf.cast(value, tf.float32) for value in (output, *new_states)]
+        return {name: tf.identity(value) for name, value in zip(names, values, strict=True)}
 
     proto = convert_function(function, specs, opset)
     by_name = {value.name: value for value in proto.graph.output}
     del proto.graph.output[:]
     proto.graph.output.extend(by_name[name] for name in names)
-    return onnx.compose.add_prefix(proto, f"{prefix}/step/").graph
+    return onnx.compose.add_prefix(onnx.shape_inference.infer_shapes(proto), f"{prefix}/step/").graph
 
 
 def _hoisted(body: onnx.GraphProto, x: str) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:

@@ -15,7 +15,7 @@ from kerasrnn.export.writers._nodes import every_node
 from kerasrnn.export.writers._quantisation import quantize as quantize_weights
 from kerasrnn.export.writers._tf2onnx import convert_function
 from kerasrnn.export.writers._weights_file import too_large, weight_bytes
-from kerasrnn.export.writers.fates import fates_of, native_operations
+from kerasrnn.export.writers.fates import fates_of, layer_of, native_operations
 
 _LARGE = 2**20  # bytes
 OPSET = 18  # the last one that tf2onnx writes
@@ -56,7 +56,8 @@ def convert(
             apart=large,
         )
     if fates is not None:
-        fates.update(fates_of(model, markers, quantize))
+        loops = [node.name for node in every_node(proto.graph) if node.op_type in ("Loop", "Scan")]
+        fates.update(fates_of(model, markers, quantize, loops))
     lower_markers(proto, markers, OPSET, guarded, portable=quantize != "int8")
     _let_reshapes_be_empty(proto.graph)
     _let_reductions_be_empty(proto)
@@ -64,21 +65,12 @@ def convert(
         quantize_weights(proto, quantize)
     if lost := [node for node in every_node(proto.graph) if not node.domain and not onnx.defs.has(node.op_type)]:
         raise ValueError(
-            f"{_layer_of(lost[0], model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
+            f"{layer_of((lost[0].name, *lost[0].output), model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
             "exported; nothing was written. Use another layer or activation there, or format='tf_saved_model'"
         )
     if not too_large(weight_bytes(proto)):  # which the checker cannot take; onnxruntime will
         onnx.checker.check_model(proto)
     return proto
-
-
-def _layer_of(node: onnx.NodeProto, model: keras.Model) -> str:
-    """The name of the innermost layer that a node comes from; the model's where none is known."""
-    scopes = [scope for name in (node.name, *node.output) for scope in name.split("/")]
-    layers = {layer.name for layer in model._flatten_layers()}
-    # TensorFlow numbers a scope that it meets again: dense_1 may be the layer dense.
-    known = [name for scope in scopes for name in (scope, scope.rstrip("0123456789").removesuffix("_")) if name in layers]
-    return known[-1] if known else model.name
 
 
 def _let_reshapes_be_empty(graph: onnx.GraphProto) -> None:

@@ -129,13 +129,14 @@ def _mark(
     what: Recurrence | CellStep
     if recurrence is not None:
         what, size = recurrence, recurrence.units
+        sequences = tf.cast(sequences, tf.float32)  # from integers or booleans; native nodes have one type
     else:
         # Outside of the graph being traced: only its width is wanted.
-        spec = tf.TensorSpec((None, sequences.shape[-1]))
+        spec = tf.TensorSpec((None, sequences.shape[-1]), sequences.dtype)
         specs = [tf.TensorSpec((None, state.shape[-1])) for state in flat]
         traced = tf.function(lambda x, *flat: one_step(x, list(flat))[0], [spec, *specs]).get_concrete_function()
         size = traced.outputs[0].shape[-1]
-        what = CellStep(one_step, sequences.shape[-1], tuple(state.shape[-1] for state in flat), size)
+        what = CellStep(one_step, sequences.shape[-1], sequences.dtype, tuple(state.shape[-1] for state in flat), size)
     name = f"{_MARKER}{len(markers)}"
     markers[name] = marked(what)
     extra = int(recurrence is None)
@@ -143,9 +144,11 @@ def _mark(
         lambda *_: None, [sequences, *flat, *([] if mask is None else [tf.cast(mask, tf.bool)])],
         [tf.float32] * (1 + extra + len(flat)), stateful=False, name=name,
     )  # fmt: skip
-    outputs = tf.ensure_shape(outputs, (None, None, size))
-    new = [tf.ensure_shape(value, (None, state.shape[-1])) for value, state in zip(rest[extra:], flat, strict=True)]
-    last = tf.ensure_shape(rest[0], (None, size))
+    # What the sequences' shape tells, the model may ask of the outputs', as it may in Keras.
+    batch, steps = sequences.shape[:2]
+    outputs = tf.ensure_shape(outputs, (batch, steps, size))
+    new = [tf.ensure_shape(value, (batch, state.shape[-1])) for value, state in zip(rest[extra:], flat, strict=True)]
+    last = tf.ensure_shape(rest[0], (batch, size))
     if not markers[name].return_sequences:
         outputs = last[:, None]
     return outputs, last, keras.tree.pack_sequence_as(states, new) if nested else new[0]

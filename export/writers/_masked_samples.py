@@ -56,14 +56,16 @@ def masked_samples(model: keras.Model, forward: Signature, samples: dict[str, np
     observed = Observed(model, forward)
 
     def tried(hiding: list[Step]) -> tuple[dict[str, np.ndarray], Seen, list[tuple[str, np.ndarray]]]:
-        inputs = _rows(base, hiding)
+        inputs, count = _rows(base, hiding), forward.rows or 2 * len(hiding) + 1
+        inputs = {name: value[np.arange(count) % len(value)] for name, value in inputs.items()}
         seen = observed(*(tf.constant(inputs[spec.name]) for spec in forward.inputs))
-        return inputs, seen, [(name, mask) for name, mask in seen.masks if mask.ndim == 2 and len(mask) == 2 * len(hiding) + 1]
+        return inputs, seen, [(name, mask) for name, mask in seen.masks if mask.ndim == 2 and len(mask) == count]
 
     usual = _usual_steps(model, base, list(over_time))
     inputs, seen, masks = tried(usual)
     found: list[Step] = []
-    missing = {i for i, (_, mask) in enumerate(masks) if not _hiding(mask)}
+    # Where the number of rows is fixed, there is no room for more than the usual steps.
+    missing = {i for i, (_, mask) in enumerate(masks) if not _hiding(mask)} if forward.rows is None else set()
     pool = _pool(samples, list(over_time)) if missing else []
     while missing and pool:
         some, pool = pool[:_AT_ONCE], pool[_AT_ONCE:]
@@ -73,7 +75,7 @@ def masked_samples(model: keras.Model, forward: Signature, samples: dict[str, np
                 found.append(some[hiding[0]])
     if found:
         inputs, seen, masks = tried([*usual, *found])
-    never = [name for name, mask in masks if not _hiding(mask)]
+    never = [name for name, mask in masks if (mask.all() if forward.rows else not _hiding(mask))]
     return MaskedSamples(inputs, seen.outputs, bool(masks), list(dict.fromkeys(never)))
 
 

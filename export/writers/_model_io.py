@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras.src.export.export_utils import get_input_signature
 
+from kerasrnn.export.writers._rows import takes_any_number_of_rows
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._time_distributed import all_steps_at_once
 
@@ -19,8 +20,10 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     """A model's call on whole sequences.
 
     Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of
-    a dictionary or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
+    a dictionary (c_0 and c_1 of {"c": [a, b]}) or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
     subclassed model.
+
+    They take any number of rows; the number that `keras.Input(batch_size=…)` fixes, if the model computes no other.
 
     Args:
         model: a built model.
@@ -33,7 +36,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     """
     arguments = _arguments(model) if input_signature is None else input_signature
     arguments = list(arguments) if isinstance(arguments, (list, tuple)) else [arguments]
-    specs = [_spec(name, value) for name, value in _with_names(model, arguments)]
+    named = _with_names(model, arguments)
+    specs = [_spec(name, value) for name, value in named]
 
     def forward(*tensors: Any) -> dict[str, Any]:
         first, *others = specs
@@ -48,8 +52,10 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
 
     _check_names([spec.name for spec in specs], "input")
     name_outputs, outputs = _output_names(model), []
+    fixed = [value.shape[0] for _, value in named if isinstance(value, keras.KerasTensor) and value.shape[0] is not None]
+    if fixed and not takes_any_number_of_rows(model, Signature(forward, specs, [])):
+        specs = [tf.TensorSpec([fixed[0], *spec.shape[1:]], spec.dtype, name=spec.name) for spec in specs]
     tf.function(noting_names, specs).get_concrete_function()
-    _check_names(outputs, "output")
     if both := sorted({spec.name for spec in specs}.intersection(outputs)):
         raise ValueError(
             f"output {both[0]!r}: expected a name that no input has, as ONNX cannot give one name to both; rename the "
@@ -79,7 +85,7 @@ def _with_names(model: keras.Model, arguments: list[Any]) -> list[tuple[str, Any
     for i, argument in enumerate(arguments):
         flat = keras.tree.flatten(argument)
         if isinstance(argument, dict):
-            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(argument)]
+            names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(argument)]
         else:
             stem = parameters[i] if i < len(parameters) else f"input_{i}"
             stems = [stem] if len(flat) == 1 else [f"{stem}_{j}" for j in range(len(flat))]
@@ -89,6 +95,11 @@ def _with_names(model: keras.Model, arguments: list[Any]) -> list[tuple[str, Any
 
 
 def _spec(name: str, value: Any) -> tf.TensorSpec:
+    if value.dtype is None:
+        raise ValueError(
+            f"input_signature: expected a type for the input {name!r}; received dtype=None. Give it, as in "
+            "keras.InputSpec(dtype='float32', shape=(None, None, 4))"
+        )
     dtype = tf.as_dtype(value.dtype)
     if dtype in (tf.float16, tf.bfloat16):
         raise ValueError(
@@ -103,12 +114,13 @@ def _output_names(model: keras.Model) -> Callable[[Any], dict[str, Any]]:
     def name_outputs(results: Any) -> dict[str, Any]:
         flat = keras.tree.flatten(results)
         if isinstance(results, dict):
-            names = [".".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(results)]
+            names = ["_".join(map(str, path)) for path, _ in keras.tree.flatten_with_path(results)]
         elif isinstance(model, keras.Sequential):
             names = [model.layers[-1].name]
         else:
             # A layer that gives its states too is named once for each.
             names = _numbered(getattr(model, "output_names", None) or [f"output_{i}" for i in range(len(flat))])
+        _check_names(names, "output")
         return dict(zip(names, flat, strict=True))
 
     return name_outputs

@@ -15,14 +15,16 @@ from kerasrnn.export._report import parity_table
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers._feeding import Function
 from kerasrnn.export.writers._forecast_proof import verify_forecast
+from kerasrnn.export.writers._judgeable_samples import judgeable_samples
 from kerasrnn.export.writers._ops import check_ops
 from kerasrnn.export.writers._plain_tensorflow import plain_tensorflow
 from kerasrnn.export.writers._precision import in_float32
 from kerasrnn.export.writers._quality import verify_quality
+from kerasrnn.export.writers._rows import rows_explained
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature
 from kerasrnn.export.writers._signatures import description, in_python, interface, keras_functions, signatures_of
-from kerasrnn.export.writers._verification import as_json, verify_interface
+from kerasrnn.export.writers._verification import BATCHES, as_json, verify_interface
 from kerasrnn.export.writers._verification import verify as verify_values
 
 _ONNX_TYPES = {"float": "float32", "double": "float64"}
@@ -91,29 +93,36 @@ def prove(
 
     Raises:
         ParityError: what differs.
+        ValueError: the model's numbers cannot be judged on random inputs, and no samples were given.
     """
     about = description(model, signatures)
     tokenizer = None if about["tokenizer"] is None else tokenizer_from_specification(about["tokenizer"])
     states = signatures["step"].states if "step" in signatures else {}
     forward = signatures["forward"]
-    text = isinstance(samples, str)
+    text, random = isinstance(samples, str), samples is None
     samples = samples_for(model, forward, samples)
+    expected, how = keras_functions(signatures), "as given"
+    batches = (forward.rows,) if forward.rows else BATCHES
+    with rows_explained(model):
+        for batch in batches:
+            expected["forward"]({name: value[:batch] for name, value in samples.items()})
+    if random:
+        samples, how = judgeable_samples(forward, expected["forward"], samples)
     with _OPENED[kind](folder, signatures) as candidate:
         verify_interface(interface(signatures), candidate.interface)
         for name, inputs in requests:
             candidate.functions[name](inputs)
-        expected = keras_functions(signatures)
         if quantize:
             of_tokens = about["vocabulary_size"] is not None
             checks = verify_quality(expected, candidate.functions, samples, text, states, max_loss, of_tokens)
         else:
             any_length = all(spec.shape[1] is None for spec in forward.inputs if spec.shape.rank > 1)
-            checks = verify_values(expected, candidate.functions, samples, states, tokenizer, forward.masked, any_length)
+            checks = verify_values(expected, candidate.functions, samples, states, tokenizer, forward.masked, any_length, batches)
         if "forecast" in signatures:
             pair = expected["forecast"], candidate.functions["forecast"]
             horizon = about["forecast"]["horizon"]
             checks += verify_forecast(*pair, signatures["forecast"], samples, horizon, quantized=quantize is not None)
-    parity = as_json(checks)
+    parity = {**as_json(checks), "samples": how}
     if verbose:
         Console().print(parity_table(parity["checks"]))
     return parity

@@ -67,10 +67,14 @@ def warm_up_records(
         samples: valid inputs of forward, at least 2 rows.
 
     Returns:
-        The requests, two a signature (of 1 row and of all): the signature's name, and its inputs.
+        The requests, two a signature (of 1 row and of all, or one where it takes one number of rows): the signature's name, and its inputs.
     """
     rows = len(next(iter(samples.values())))
-    requests = [(name, _inputs(signature, samples, n)) for name, signature in signatures.items() for n in (1, rows)]
+    requests = [
+        (name, _inputs(signature, samples, n))
+        for name, signature in signatures.items()
+        for n in ((1, rows) if signature.rows is None else (signature.rows,))
+    ]
     (folder / WARM_UP_FILE).parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / WARM_UP_FILE)) as writer:
         for name, inputs in requests:

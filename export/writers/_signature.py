@@ -28,6 +28,11 @@ class Signature:
     no_step: str | None = None
     masked: dict[str, np.ndarray] | None = None
 
+    @property
+    def rows(self) -> int | None:
+        """The only number of rows that it takes; None for any."""
+        return self.inputs[0].shape[0]
+
     def traced(self) -> Any:
         """As a tf.function of exactly these inputs."""
         return tf.function(self.function, self.inputs)
@@ -49,6 +54,7 @@ def of_as_many_rows(values: Sequence[Any], names: Sequence[str], like: Any, like
         with tf.control_dependencies([assertion]):
             zero = tf.gather(tf.zeros(1, tf.int32), tf.where(as_many, 0, 1), name=f"{name}{_EXPECTED}{like_name}")
         checked.append(value[: rows + zero])
+        checked[-1].set_shape(value.shape)
     return checked
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from kerasrnn.export.writers._forecast_signature import about_forecast, forecast_signature
 from kerasrnn.export.writers._masked_samples import masked_samples
 from kerasrnn.export.writers._model_io import forward_signature
+from kerasrnn.export.writers._rows import rows_explained
 from kerasrnn.export.writers._samples import samples_for
 from kerasrnn.export.writers._signature import Signature, of_as_many_rows
 from kerasrnn.export.writers._streaming import streaming_signature
@@ -38,8 +39,9 @@ def signatures_of(model: keras.Model, input_signature: Any = None, samples: Any 
     if hasattr(model, "state_names"):
         return _language_model_signatures(model)
     forward = forward_signature(model, input_signature)
-    hard = masked_samples(model, forward, samples_for(model, forward, samples))
-    if hard is not None and hard.never:
+    with rows_explained(model):
+        hard = masked_samples(model, forward, samples_for(model, forward, samples))
+        if hard is not None and hard.never:
         warnings.warn(
             f"{hard.never[0]}, is given a mask: expected samples with steps that it hides; found none, nor among zeros and other "
             "constants. So masked steps are not verified. If the mask can hide steps, give samples= in which it does",

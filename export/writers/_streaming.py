@@ -37,7 +37,7 @@ def streaming_signature(model: keras.Model, forward: Signature, samples: MaskedS
     if reason := _static_obstacle(model, forward):
         return reason
     whole = forward.function
-    inputs = [tf.TensorSpec([None, None, *spec.shape[2:]], spec.dtype, name=spec.name) for spec in forward.inputs]
+    inputs = [tf.TensorSpec([forward.rows, None, *spec.shape[2:]], spec.dtype, name=spec.name) for spec in forward.inputs]
 
     def of_any_length(*tensors: Any) -> dict[str, Any]:
         with _no_loop_unrolled(model):
@@ -64,7 +64,7 @@ def streaming_signature(model: keras.Model, forward: Signature, samples: MaskedS
             outputs = of_any_length(*given)
         return {**outputs, **{f"next_{name}": new_states[name] for name in first}}
 
-    specs = [tf.TensorSpec((None, len(value)), tf.float32, name=name) for name, value in first.items()]
+    specs = [tf.TensorSpec((forward.rows, len(value)), tf.float32, name=name) for name, value in first.items()]
     outputs = [*forward.outputs, *(f"next_{name}" for name in first)]
     signature = Signature(step, [*inputs, *specs], outputs, states=first)
     return difference_in_pieces(model, forward, signature, samples) or signature

@@ -14,6 +14,7 @@ from keras.src.export.tf2onnx_lib import patch_tf2onnx
 from tf2onnx import tf_loader
 from tf2onnx.optimizer import back_to_back_optimizer
 
+from kerasrnn.export.writers._missing_forms import HANDLERS
 from kerasrnn.export.writers._nodes import every_node
 
 with warnings.catch_warnings():
@@ -66,7 +67,7 @@ def convert_function(
             name=concrete.name,
             continue_on_error=True,
             opset=opset,
-            custom_op_handlers={**_HANDLERS, **(handlers or {})},
+            custom_op_handlers={**HANDLERS, **(handlers or {})},
             extra_opset=extra_opset,
             input_names=input_names,
             output_names=output_names,
@@ -93,27 +94,3 @@ def _merge_if_possible(graph: Any, node: Any, consumers: list[Any]) -> Any:
 
 
 _MERGES[("Reshape",)] = _merge_if_possible
-
-
-def _erfc(ctx: Any, node: Any, name: str, args: Any) -> None:
-    one = ctx.make_const(f"{name}/one", np.array(1, np.float32)).output[0]
-    _replace(ctx, node, ctx.make_node("Sub", [one, ctx.make_node("Erf", list(node.input)).output[0]]))
-
-
-def _expm1(ctx: Any, node: Any, name: str, args: Any) -> None:
-    # eˣ − 1 = 2 · e^(x/2) · sinh(x/2), which near 0 loses no digits.
-    numbers = {"half": 0.5, "two": 2.0}
-    half, two = (ctx.make_const(f"{name}/{k}", np.array(v, np.float32)).output[0] for k, v in numbers.items())
-    x = ctx.make_node("Mul", [node.input[0], half]).output[0]
-    product = ctx.make_node("Mul", [ctx.make_node(op, [x]).output[0] for op in ("Exp", "Sinh")]).output[0]
-    _replace(ctx, node, ctx.make_node("Mul", [product, two]))
-
-
-def _replace(ctx: Any, node: Any, new: Any) -> None:
-    ctx.copy_shape(node.output[0], new.output[0])
-    ctx.copy_dtype(node.output[0], new.output[0])
-    ctx.replace_all_inputs(node.output[0], new.output[0])
-    ctx.remove_node(node.name)
-
-
-_HANDLERS = {"Erfc": (_erfc, []), "Expm1": (_expm1, [])}

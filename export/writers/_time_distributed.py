@@ -38,4 +38,4 @@ def _at_once(layer: Any, inputs: Any, training: Any = None, mask: Any = None) ->
         options["training"] = training
     outputs = layer.layer.call(merged_with_shape(inputs), **options)
     shape = tf.concat([tf.shape(inputs)[:2], tf.shape(outputs)[1:]], 0)
-    return tf.ensure_shape(tf.reshape(outputs, shape), (None, None, *outputs.shape[1:]))
+    return tf.ensure_shape(tf.reshape(outputs, shape), (*inputs.shape[:2], *outputs.shape[1:]))

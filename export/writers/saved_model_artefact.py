@@ -1,5 +1,6 @@
 """The SavedModel artefact: a version folder for TensorFlow Serving, and the manifest with its proof."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,24 @@ def export_saved_model(
         The version folder.
 
     Raises:
-        ValueError: the model is not built or has a stateful layer, or `keep` is below 1.
+        ValueError: the model is not built or has a stateful layer, `keep` is below 1, or `path` holds one of []*?\\.
         ForbiddenOpError: the graph holds an operation that a server must not run (an ArtefactError, as the next).
         ParityError: the exported model computes something else; nothing is written then.
     """
+    _check_no_pattern(Path(path))
     with in_float32(model):
         version = _export(model, Path(path), samples, verbose, keep, input_signature)
     server_files(Path(path), name or Path(path).resolve().name)
     return version
+
+
+def _check_no_pattern(path: Path) -> None:
+    """TensorFlow takes the path of the variables for a pattern, and finds none, or others, where it holds such characters."""
+    if found := sorted(set(str(path)).intersection("[]*?\\" if os.name != "nt" else "[]*?")):
+        raise ValueError(
+            f"path: expected a folder without {' '.join(found)}, in which TensorFlow cannot find a model's variables again; "
+            f"received {str(path)!r}. Give a folder of another name"
+        )
 
 
 def _export(

@@ -166,3 +166,11 @@ def test_tables_of_words_go_along(tmp_path):
     loaded = tf.saved_model.load(version).signatures["forward"]
     (y,) = loaded(texts=tf.constant(samples)).values()
     np.testing.assert_allclose(y, model(tf.constant(samples)), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["runs[1]", "a*", "b?", "c\\d", "[", "in]"])
+def test_a_folder_that_tensorflow_takes_for_a_pattern_is_refused_at_once(name, tmp_path):
+    model = keras.Sequential([keras.Input((None, 3)), keras.layers.GRU(2)])
+    with pytest.raises(ValueError, match="path: expected a folder without"):
+        kerasrnn.export.export_saved_model(model, tmp_path / name / "out")
+    assert list(tmp_path.iterdir()) == []
