@@ -41,13 +41,13 @@ def signatures_of(model: keras.Model, input_signature: Any = None, samples: Any 
     forward = forward_signature(model, input_signature)
     with rows_explained(model):
         hard = masked_samples(model, forward, samples_for(model, forward, samples))
-        if hard is not None and hard.never:
+        step, forecast = streaming_signature(model, forward, hard), forecast_signature(model)
+    if hard is not None and hard.never:
         warnings.warn(
             f"{hard.never[0]}, is given a mask: expected samples with steps that it hides; found none, nor among zeros and other "
             "constants. So masked steps are not verified. If the mask can hide steps, give samples= in which it does",
             stacklevel=2,
         )
-    step, forecast = streaming_signature(model, forward, hard), forecast_signature(model)
     if hard is not None and hard.masked:
         forward = replace(forward, masked=hard.finite())
     if isinstance(step, str):

@@ -121,7 +121,7 @@ class Scan:
                 d_before[0] += self._product_gradient(d_projections[-1], transposed_kernels)
             if self.carries_output:
                 # Zeros that depend on what they follow: tf.vectorized_map (in batch_jacobian) needs a loop variable to do so.
-                d_before = [*d_before, tf.where(False, d_states[-1], zero)]
+                d_before = [*d_before, tf.math.multiply_no_nan(d_states[-1], zero)]
             if self.mask is not None:
                 d_before = [d + tf.where(unmasked, zero, passed_by) for d, passed_by in zip(d_before, d_states)]
             if self.gradient_scale is not None:
@@ -189,8 +189,12 @@ def _each_once(targets: list[Any], gradients: list[Any]) -> tuple[list[Any], lis
     """A state that is the output too, once, with the sum of its gradients: the tape's own sum cannot be vectorised."""
     sums: dict[int, tuple[Any, Any]] = {}
     for target, gradient in zip(targets, gradients, strict=True):
-        _, so_far = sums.get(id(target), (target, None))
-        sums[id(target)] = target, gradient if so_far is None else so_far + gradient
+        if id(target) in sums:
+            _, so_far = sums[id(target)]
+            shape = so_far.shape.merge_with(gradient.shape)  # + forgets a number of rows that is 0
+            gradient = so_far + gradient
+            gradient.set_shape(shape)
+        sums[id(target)] = target, gradient
     once, d_once = zip(*sums.values())
     return list(once), list(d_once)
 
