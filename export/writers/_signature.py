@@ -58,7 +58,7 @@ def of_as_many_rows(values: Sequence[Any], names: Sequence[str], like: Any, like
     return checked
 
 
-def name_checks(graph: onnx.GraphProto) -> None:
+def name_row_checks(graph: onnx.GraphProto) -> None:
     """Names the nodes that stop an ONNX graph after the input that they are about, as its errors show node names."""
     for node in graph.node:
         name, found, like_name = node.name.rpartition("/")[2].partition(_EXPECTED)

@@ -10,6 +10,7 @@ import spox.opset.ai.onnx.v20 as op
 
 from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SMALLEST
 from kerasrnn.export.writers._hoisting import hoist_invariants
+from kerasrnn.export.writers._onnx_checks import name_checks, zero_if
 from kerasrnn.export.writers._onnx_forms import stop_of, tokenizer_of
 from kerasrnn.export.writers._onnx_sampling import Sampler, any_of, column, integer, real, when
 from kerasrnn.export.writers._onnx_stop import recent_tokens
@@ -40,7 +41,7 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
     parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
     max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
     for name, (is_valid, expected) in _RANGES.items():
-        max_new_tokens = op.add(max_new_tokens, _zero_if(is_valid(inputs[name]), f"{name}: expected {expected}"))
+        max_new_tokens = op.add(max_new_tokens, zero_if(is_valid(inputs[name]), name, expected))
     settings = {name: inputs[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty", "seed")}
     sampler = Sampler(**settings, top_k=op.cast(inputs["top_k"], to=np.int64), vocabulary_size=model.vocabulary_size)
 
@@ -126,15 +127,8 @@ def _of_as_many_rows(inputs: dict[str, Any], like: str) -> dict[str, Any]:
     rows = expected = op.shape(inputs[like])
     for name in [name for name in inputs if name != like]:
         as_many = op.equal(op.shape(inputs[name]), expected)
-        rows = op.add(rows, _zero_if(as_many, f"{name}: expected one row for each row of {like}"))
+        rows = op.add(rows, zero_if(as_many, name, f"one row for each row of {like}"))
     return {name: op.reshape(value, rows, allowzero=1) for name, value in inputs.items()}
-
-
-def _zero_if(conditions: Any, expected: str) -> Any:
-    """ONNX has no assertion: an index out of range, in a node whose name says so, is one."""
-    zeros = op.gather(integer([0]), op.where(conditions, integer(0), integer(1)))
-    zeros._rename(expected)
-    return zeros
 
 
 def _in_chunks(width: Any, body: Any, carried: list[Any]) -> list[Any]:
@@ -183,8 +177,6 @@ def _scalar(value: Any) -> Any:
 def _model(parts: Parts, inputs: dict[str, Any], outputs: dict[str, Any]) -> onnx.ModelProto:
     model = parts.build(inputs, outputs)
     hoist_invariants(model.graph)
-    for node in model.graph.node:
-        if ": expected" in node.output[0]:
-            node.name = node.output[0]
+    name_checks(model.graph)
     model.producer_name = "kerasrnn"
     return model

@@ -18,7 +18,7 @@ from kerasrnn.export.writers._proof import opened_onnx, prove
 from kerasrnn.export.writers._quantisation import KINDS
 from kerasrnn.export.writers._readme import readme
 from kerasrnn.export.writers._samples import samples_for
-from kerasrnn.export.writers._signature import Signature, name_checks
+from kerasrnn.export.writers._signature import Signature, name_row_checks
 from kerasrnn.export.writers._signatures import description, keras_functions, signatures_of
 from kerasrnn.export.writers._text_graphs import generate_graph, score_graph
 from kerasrnn.export.writers._weights_file import WeightsFile
@@ -141,6 +141,6 @@ def _graph(
                 # Inputs of several sequences may differ in length.
                 stem = f"{value.name}_" if several and axis else ""
                 dimension.dim_param = stem + (_DIMENSIONS[axis] if axis < len(_DIMENSIONS) else f"axis_{axis}")
-    name_checks(proto.graph)
+    name_row_checks(proto.graph)
     proto.producer_name = "kerasrnn"
     return proto

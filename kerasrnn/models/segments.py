@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kerasrnn._backend import tf
+from kerasrnn.models.vocabulary import check_dense
 
 
 def token_ids_and_resets(inputs: Any) -> tuple[Any, Any]:
@@ -13,12 +14,14 @@ def token_ids_and_resets(inputs: Any) -> tuple[Any, Any]:
         ValueError: a dictionary has other keys, or resets of another shape than the token ids.
     """
     if not isinstance(inputs, Mapping):
+        check_dense(inputs)
         return tf.convert_to_tensor(inputs), None
     if set(inputs) not in ({"token_ids"}, {"token_ids", "resets"}):
         raise ValueError(
             "inputs: expected token ids, or a dictionary of 'token_ids' and 'resets' as "
             f"kerasrnn.data.document_streams yields it; received a dictionary of {sorted(inputs)}"
         )
+    check_dense(inputs["token_ids"])
     token_ids, resets = tf.convert_to_tensor(inputs["token_ids"]), inputs.get("resets")
     if resets is not None:
         resets = tf.cast(resets, bool)

@@ -14,6 +14,15 @@ class TextMethods:
 
     tokenizer: Any
 
+    def fit(self, *args: Any, class_weight: Any = None, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`, without `class_weight`: Keras would take a row of target tokens for one label."""
+        if class_weight is not None:
+            raise ValueError(
+                "class_weight: expected None, as each row has a target a step; received weights by class. Give sample_weight, an "
+                "array like the targets, (batch, time), or a dataset of (token_ids, targets, weights)."
+            )
+        return super().fit(*args, **kwargs)
+
     def generate(
         self,
         prompt: str | Sequence[str] = "",

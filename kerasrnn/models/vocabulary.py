@@ -21,12 +21,22 @@ def vocabulary_size_of(tokenizer: Any, vocabulary_size: int | None) -> int:
     return int(vocabulary_size)
 
 
+def check_dense(token_ids: Any) -> None:
+    """Raises a ValueError of token ids whose rows have lengths of their own."""
+    if isinstance(token_ids, (tf.RaggedTensor, tf.SparseTensor)):
+        raise ValueError(
+            f"token_ids: expected a dense tensor (batch, time); received a {type(token_ids).__name__}. Cut text into rows of one "
+            "length with kerasrnn.data.language_model_dataset, or pad them with kerasrnn.data.bucketed_documents."
+        )
+
+
 def within_vocabulary(token_ids: Any, vocabulary_size: int) -> Any:
     """The token ids, sure to lie in [0, vocabulary_size).
 
     Raises:
         ValueError: they do not, in eager calls; a graph fails with `tf.errors.InvalidArgumentError`.
     """
+    check_dense(token_ids)
     if tf.executing_eagerly() and tf.size(token_ids) > 0:
         low, high = int(tf.reduce_min(token_ids)), int(tf.reduce_max(token_ids))
         if low < 0 or high >= vocabulary_size:

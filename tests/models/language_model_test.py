@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from kerasrnn.cells import GRUCell, LSTMCell, SimpleRNNCell
 from kerasrnn.data import language_model_dataset
-from kerasrnn.models import LanguageModel
+from kerasrnn.models import FeedForwardLanguageModel, LanguageModel
 from kerasrnn.tokenizers import CharTokenizer
 
 TEXT = "the cat sat on the mat. " * 60
@@ -258,3 +258,16 @@ def test_keras_s_own_cells_work():
 def test_export_refuses_an_unknown_format(trained, tmp_path):
     with pytest.raises(ValueError, match="format"):
         trained.export(tmp_path / "x", format="tflite")
+
+
+@pytest.mark.parametrize("model", [
+    LanguageModel(GRUCell(2), vocabulary_size=4), FeedForwardLanguageModel(order=3, embedding=2, units=2, vocabulary_size=4)
+], ids=lambda model: type(model).__name__)
+def test_what_keras_would_take_for_something_else_is_refused_in_a_sentence(model):
+    ids, ragged = np.array([[0, 1, 2], [3, 2, 1]]), tf.ragged.constant([[0, 1], [2]])
+    model.compile()
+    with pytest.raises(ValueError, match="^class_weight: expected None.*Give sample_weight"):
+        model.fit(ids, ids, class_weight={0: 2.0})
+    for run in (model, lambda x: model.fit(x, x, verbose=0), lambda x: model.predict(x, verbose=0)):
+        with pytest.raises(ValueError, match="token_ids: expected a dense tensor .* received a RaggedTensor. Cut text"):
+            run(ragged)

@@ -73,6 +73,14 @@ def test_a_step_has_that_batch_too(tmp_path):
     np.testing.assert_allclose(np.concatenate([first[output], second[output]], axis=1), model(values), atol=1e-5)
 
 
+def test_masked_steps_are_proven_at_that_batch(tmp_path):
+    x = keras.Input((None, 4), batch_size=8, name="x")
+    model = keras.Model(x, layers.GRU(3, return_sequences=True)(Table()(layers.Masking()(x))))
+    session = runtime.load(export_onnx(model, tmp_path / "out"))
+    checks = session.manifest["parity"]["checks"]
+    assert {(check["signature"], check["batch"]) for check in checks if check["note"] == "masked steps"} == {("forward", 8), ("step", 8)}
+
+
 @pytest.mark.parametrize("name", FREE)
 def test_a_model_that_takes_any_number_of_rows_is_exported_so(name):
     assert forward_signature(model_of(FREE[name], 8)).inputs[0].shape == (None, 6, 4)
