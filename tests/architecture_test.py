@@ -45,6 +45,7 @@ MAY_EXPORT_LAZILY = ("kerasrnn/cli/", "kerasrnn/models/text_methods.py")
 PRIVATE = re.compile(r"(keras\.src|(tensorflow|tf)\.python)(\.[\w.]*)?")
 MAY_USE_PRIVATE = {
     "kerasrnn/cells/_keras.py": "RNN calls dropout-mask hooks only on subclasses of DropoutRNNCell, which Keras does not export",
+    "kerasrnn/layers/_tape.py": "TensorFlow says nowhere in public whether a tape is open",
     "export/writers/_model_io.py": "what Keras recorded of a subclassed model's inputs",
     "export/writers/_tf2onnx.py": "tf2onnx needs Keras's numpy 2 patch",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers._checks import check_call, check_sequences, of_expected_rows
+from kerasrnn.layers._tape import tape_records
 from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
 from kerasrnn.layers.pointwise import step_and_weights
 from kerasrnn.layers.zoneout import with_zoneout
@@ -45,7 +46,7 @@ class RNN(keras.layers.RNN):
         sequences: (batch, time, features).
         initial_state: list of states, each (batch, units); zeros by default.
         mask: (batch, time) booleans; a masked step leaves the states as they were.
-        training: whether dropout and the like are applied; None, where nobody says, for no.
+        training: whether dropout and the like are applied; None for no.
 
     Returns:
         The outputs, (batch, time, units) or (batch, units); with `return_state` a list [outputs, *states]. Of a
@@ -156,8 +157,7 @@ class RNN(keras.layers.RNN):
             tf.tile(tf.cast(tf.convert_to_tensor(s), self.compute_dtype)[None], [batch_size, 1]) for s in self.initial_states
         ]
 
-    # None where Keras has False: a model without `training` of its own is fitted too, at half of a forward pass less.
-    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = False) -> Any:
         check_sequences(sequences)
         sequences = of_expected_rows(self, sequences)
         if self._fits_scan():
@@ -181,7 +181,7 @@ class RNN(keras.layers.RNN):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any = None, training: bool | None = False) -> Any:
         if not self._fits_scan():
             return super().inner_loop(sequences, initial_state, mask=mask, training=training)
-        training = None if training is None else bool(training)
+        training = bool(training)
         mask = keras.tree.flatten(mask)[0] if mask is not None else None
         states = keras.tree.flatten(initial_state)
         if sequences.shape[1] == 1 and mask is None and not training and not self.zoneout:
@@ -190,12 +190,13 @@ class RNN(keras.layers.RNN):
         dropout = self.cell.get_dropout_mask(None) if training and self.cell.dropout else None
         recurrent_dropout = self.cell.get_recurrent_dropout_mask(None) if training and self.cell.recurrent_dropout else []
         recurrent_dropout = keras.tree.flatten(recurrent_dropout)
+        # A model without `training` of its own is fitted too: whether a gradient is wanted is not what `training` says.
+        arguments = (sequences, states, mask, dropout, recurrent_dropout, training, training or tape_records())
         if not tf.executing_eagerly():
-            return self._scan(sequences, states, mask, dropout, recurrent_dropout, training)
+            return self._scan(*arguments)
         # Eagerly, tf.while_loop under a tape fails on nested states; one cached function a layer.
         if not hasattr(self, "_scan_function"):
             self._scan_function = _untracked(tf.function(self._scan, reduce_retracing=True))
-        arguments = (sequences, states, mask, dropout, recurrent_dropout, training)
         # Traced where no tape sees it: under two of them TensorFlow would wrap each loop in ever more functions. And called
         # directly, it would warn of retracing wherever a few layers are new: it counts by code, not by layer.
         with tf.init_scope():
@@ -203,14 +204,15 @@ class RNN(keras.layers.RNN):
         return scan(*arguments)
 
     def _scan(
-        self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool | None
-    ) -> Any:
+        self, sequences: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], training: bool,
+        keep_for_gradient: bool,
+    ) -> Any:  # fmt: skip
         x = tf.transpose(tf.cast(sequences, self.cell.compute_dtype), [1, 0, 2])
         mask = None if mask is None else tf.transpose(tf.cast(mask, bool))
         recurrent_kernel = self._recurrent_kernel(training)
 
         def by_scan() -> tuple[Any, list[Any]]:
-            return self._fused_scan(x, states, mask, dropout, recurrent_dropout, recurrent_kernel, training)
+            return self._fused_scan(x, states, mask, dropout, recurrent_dropout, recurrent_kernel, training, keep_for_gradient)
 
         def by_cudnn() -> tuple[Any, list[Any]]:
             dropped = x if dropout is None else x * dropout
@@ -235,7 +237,7 @@ class RNN(keras.layers.RNN):
         outputs.set_shape([sequences.shape[0], steps, outputs.shape[-1]])
         return last, outputs, last_states
 
-    def _recurrent_kernel(self, training: bool | None) -> Any:
+    def _recurrent_kernel(self, training: bool) -> Any:
         if self.cell.recurrent_kernel is None:
             return None
         kernel = tf.convert_to_tensor(self.cell.recurrent_kernel)
@@ -245,7 +247,7 @@ class RNN(keras.layers.RNN):
 
     def _fused_scan(
         self, x: Any, states: list[Any], mask: Any, dropout: Any, recurrent_dropout: list[Any], recurrent_kernel: Any,
-        training: bool | None,
+        training: bool, keep_for_gradient: bool,
     ) -> tuple[Any, list[Any]]:  # fmt: skip
         """The outputs (of all steps, or of the last one) and the last states, by the scan of the cell's kind."""
         cell = self.cell
@@ -273,7 +275,7 @@ class RNN(keras.layers.RNN):
             return_sequences=self.return_sequences,
             state_gradient_scale=scale,
             checkpoint_steps=self.checkpoint_steps if training else None,
-            keep_for_gradient=training is not False,
+            keep_for_gradient=keep_for_gradient,
         )
 
     def _linear_scan(self, x: Any, states: list[Any], mask: Any, scale: Any) -> tuple[Any, list[Any]]:

@@ -48,7 +48,10 @@ class Scan:
 
     def __post_init__(self) -> None:
         # Here and not where it is used: a loop that asks for the shape of x keeps all of x in memory.
-        self.steps = tf.shape(self.x)[0]
+        known = self.x.shape[0]
+        self.steps = tf.shape(self.x)[0] if known is None else tf.constant(known)
+        # A number of its own: tf2onnx changes the type of the one that bounds a loop, wherever else it stands.
+        self.bound = self.steps if known is None else known
 
     def forward(self, keep: bool) -> Forward:
         stores_outputs = self.return_sequences and not (keep and self.output_is_state)
@@ -85,7 +88,7 @@ class Scan:
                 [empty_list(self.x, self.steps + 1, s.shape[-1]).write(0, s) for s in remembered],
                 [unstacked(self.x)] * keep + [empty_list(self.x, self.steps)] * keeps_h,
             ],
-            maximum_iterations=self.steps,
+            maximum_iterations=self.bound,
         )
         first_state = stacked(before[0], self.x, remembered[0].shape[-1]) if keep else None
         if stores_outputs:
@@ -143,7 +146,7 @@ class Scan:
             lambda t, *_: t >= 0,
             body,
             [self.steps - 1, last_projections, d_last, [tf.zeros_like(w) for w in self.weights], kept.projections],
-            maximum_iterations=self.steps,
+            maximum_iterations=self.bound,
         )
         d_projections = [stacked(a, self.x) for a in lists]
         d_kernel = self._kernel_gradient(kept.first_state[:-1], d_projections[-1]) if self._kernels else None

@@ -1,6 +1,8 @@
 """Shapes where no value is known yet: in graphs and for symbolic tensors, dimension by dimension as Keras has them."""
 
 import keras
+import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
 from families import OPTIONS, PAIRS, WRAPPERS, product, sampled
@@ -85,3 +87,15 @@ def test_layers_behind_see_the_number_of_steps(make):
             given = model.predict(x[:rows], batch_size=rows, verbose=0)
             assert given.shape == (rows, *expected.shape[1:])
             tf.debugging.assert_near(given, expected[:rows], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
+def test_keras_s_own_onnx_export_of_a_fixed_length_is_loaded(name, tmp_path):
+    make = PAIRS[name].ours
+    model = keras.Sequential([keras.Input((10, FEATURES)), make(return_sequences=True), make(), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).standard_normal((3, 10, FEATURES)).astype("float32")
+    expected = model.predict(x, verbose=0)
+    model.export(tmp_path / "model.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (received,) = session.run(None, {session.get_inputs()[0].name: x})
+    np.testing.assert_allclose(received, expected, atol=1e-6)

@@ -59,7 +59,9 @@ def test_layers_around_take_them_too(layer):
         np.testing.assert_array_equal(value, X)
 
 
-def test_where_nobody_says_the_forward_pass_runs_once(monkeypatch):
+@pytest.mark.parametrize("training", [None, False, True])
+def test_the_forward_pass_runs_once_and_keeps_only_what_a_gradient_needs(training, monkeypatch):
+    """A gradient is told by its tape: what is exported keeps nothing, and `fit` without `training` runs nothing twice."""
     forwards = []
     original = scan.loops.Scan.forward
 
@@ -68,15 +70,18 @@ def test_where_nobody_says_the_forward_pass_runs_once(monkeypatch):
         return original(self, keep)
 
     monkeypatch.setattr(scan.loops.Scan, "forward", counted)
-    model = Untold(layers.GRU(4))
-    model(X)
+    layer = layers.GRU(4)
+    layer.build(X.shape)
 
-    @tf.function
     def gradient(x):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model(x))
-        return tape.gradient(loss, model.trainable_weights)
+            loss = tf.reduce_sum(layer(x, training=training))
+        return tape.gradient(loss, [w.value for w in layer.trainable_weights])
 
+    for run in (gradient, tf.function(gradient)):
+        forwards.clear()
+        assert all(np.abs(g).max() > 0 for g in run(tf.constant(X)))
+        assert forwards == [True]
     forwards.clear()
-    gradient(X)
-    assert forwards == [True]
+    tf.function(lambda x: layer(x, training=training))(X)
+    assert forwards == [training is True]

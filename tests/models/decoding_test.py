@@ -124,14 +124,14 @@ class NoDeadline:
 @functools.cache
 def stepper(name):
     language_model = model(name)
-    sizes = {n: s.shape[1] for n, s in zip(language_model.state_names, language_model.get_initial_state(1))}
+    first = dict(zip(language_model.state_names, map(np.asarray, language_model.get_initial_state(1))))
 
     def step(inputs):
-        states = [inputs[state] for state in sizes]
+        states = [inputs[state] for state in first]
         logits, states = language_model(inputs["token_ids"], initial_state=states, return_state=True)
-        return {"logits": logits.numpy(), **{f"next_{n}": s.numpy() for n, s in zip(sizes, states)}}
+        return {"logits": logits.numpy(), **{f"next_{n}": s.numpy() for n, s in zip(first, states)}}
 
-    return Stepping(step, sizes, tokenizer_from_specification(language_model.tokenizer.specification()))
+    return Stepping(step, first, tokenizer_from_specification(language_model.tokenizer.specification()))
 
 
 @functools.cache

@@ -36,9 +36,10 @@ class Tutorial:
                 costs.append(tf.nn.sparse_softmax_cross_entropy_with_logits(targets[:, t], logits))
             cost = tf.reduce_sum(costs) / batch  # averaged over the rows, summed over the steps
         gradients = tape.gradient(cost, self.weights)
-        # A word's gradients count one by one, where it occurs several times, as in tf.clip_by_global_norm and in Keras.
-        norm = tf.linalg.global_norm(gradients)
+        # A word that occurs several times has one gradient, their sum: the norm is that of the whole gradient, as in the paper's
+        # own program. (tf.clip_by_global_norm counts an embedding's rows one by one.)
         gradients = [tf.convert_to_tensor(g) for g in gradients]
+        norm = tf.linalg.global_norm(gradients)
         self.clipped.append(bool(norm > self.clip_norm))
         for weight, gradient in zip(self.weights, gradients):
             weight.assign_sub(rate * gradient * self.clip_norm / tf.maximum(norm, self.clip_norm))

@@ -97,7 +97,7 @@ def test_the_runtime_the_saved_model_and_numpy_draw_the_same_paths(artefacts):
     session = load(onnx_folder)
     about = session.manifest["forecast"]
     assert about == {"horizon": 3, "channels": 2, "covariates": 1, "levels": [0.05, 0.5, 0.95]}
-    assert {c["signature"] for c in session.manifest["parity"]["checks"]} == {"forward", "forecast"}
+    assert {c["signature"] for c in session.manifest["parity"]["checks"]} == {"forward", "step", "forecast"}
     with plain_tensorflow(version) as process:
         for inputs in requests(model):
             given = {name: inputs[name] for name in ("steps", "num_paths", "seed", "covariates")}
