@@ -42,7 +42,8 @@ def fits(spec: Spec) -> bool:
     return not (
         (spec.head in FIXED_LENGTH or spec.wrapper in ("unroll", "over frames")) and not fixed
         # A Sequential has one input and one output, one after the other.
-        or spec.style == "sequential" and (spec.mask == "an input" or spec.wrapper in ("residual", "over frames") or spec.head == "outputs and state")
+        or spec.style == "sequential" and (spec.mask == "an input" or spec.wrapper in ("residual", "over frames"))
+        or spec.style == "sequential" and spec.head == "outputs and state"
         or spec.wrapper == "over frames" and spec.mask != "none"  # TimeDistributed hands the mask of frames to none
         or spec.wrapper == "residual" and spec.layer == "LSTMCell with projection"  # of another width
         or spec.wrapper.startswith("Bidirectional") and spec.head == "outputs and state"
@@ -59,9 +60,8 @@ def specs(count: int, seed: int = 17) -> list[Spec]:
     names = list(PAIRS)
     while len(found) < count:
         draw = lambda values: values[random.integers(len(values))]  # noqa: E731
-        spec = Spec(
-            names[len(found) % len(names)], draw(WRAPPERS), draw(MASKS), draw((None, STEPS)), draw(HEADS), draw(STYLES), draw(PRECISIONS)
-        )
+        parts = (draw(values) for values in (WRAPPERS, MASKS, (None, STEPS), HEADS, STYLES, PRECISIONS))
+        spec = Spec(names[len(found) % len(names)], *parts)
         if fits(spec):
             found[spec] = None
     return list(found)
@@ -180,7 +180,8 @@ def model_of(spec: Spec, ours: bool) -> keras.Model:
     with precision_of(spec):
         model = _built(spec, pair[0 if ours else 1], ours)
     random = np.random.default_rng(1)
-    model.set_weights([0.4 * random.standard_normal(w.shape) ** (2 if "variance" in v.path else 1) for v, w in zip(model.weights, model.get_weights())])
+    weights = [0.4 * random.standard_normal(variable.shape) for variable in model.weights]
+    model.set_weights([w**2 if "variance" in variable.path else w for variable, w in zip(model.weights, weights)])
     return model
 
 

@@ -64,8 +64,9 @@ def convert(
     if quantize:
         quantize_weights(proto, quantize)
     if lost := [node for node in every_node(proto.graph) if not node.domain and not onnx.defs.has(node.op_type)]:
+        layer = layer_of((lost[0].name, *lost[0].output), model)
         raise ValueError(
-            f"{layer_of((lost[0].name, *lost[0].output), model)}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
+            f"{layer}: its operation {lost[0].op_type} has no ONNX form, so that {model.name} cannot be "
             "exported; nothing was written. Use another layer or activation there, or format='tf_saved_model'"
         )
     if not too_large(weight_bytes(proto)):  # which the checker cannot take; onnxruntime will

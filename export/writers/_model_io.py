@@ -20,8 +20,8 @@ def forward_signature(model: keras.Model, input_signature: Any = None) -> Signat
     """A model's call on whole sequences.
 
     Inputs are named as `keras.Input`, the keys of a dictionary or the arguments of `call` name them; outputs by the keys of
-    a dictionary (c_0 and c_1 of {"c": [a, b]}) or the layers that give them (lstm, lstm_1, lstm_2 where one gives states too), and output_0, output_1, … of a
-    subclassed model.
+    a dictionary (c_0 and c_1 of {"c": [a, b]}) or the layers that give them (lstm, lstm_1, lstm_2 where one gives states
+    too), and output_0, output_1, … of a subclassed model.
 
     They take any number of rows; the number that `keras.Input(batch_size=…)` fixes, if the model computes no other.
 

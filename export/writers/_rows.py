@@ -33,6 +33,6 @@ def rows_explained(model: keras.Model) -> Iterator[None]:
     except tf.errors.InvalidArgumentError as error:
         lines = [line.strip() for line in error.message.splitlines() if line.strip() and "[[" not in line]
         raise ValueError(
-            f"{model.name}: expected a model that takes any number of rows; on 1 to 3 rows it fails: {lines[-1]}. If it is made for "
-            "one batch size, say so: keras.Input(batch_size=8, …). If it takes other inputs than random ones, give samples=…"
+            f"{model.name}: expected a model that takes any number of rows; on 1 to 3 rows it fails: {lines[-1]}. If it is made "
+            "for one batch size, say so: keras.Input(batch_size=8, …). If it takes other inputs than random ones, give samples=…"
         ) from error

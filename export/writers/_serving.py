@@ -67,7 +67,8 @@ def warm_up_records(
         samples: valid inputs of forward, at least 2 rows.
 
     Returns:
-        The requests, two a signature (of 1 row and of all, or one where it takes one number of rows): the signature's name, and its inputs.
+        The requests, two a signature (of 1 row and of all, or one where it takes one number of rows): the signature's name,
+        and its inputs.
     """
     rows = len(next(iter(samples.values())))
     requests = [

@@ -24,7 +24,8 @@ def layer_fates(model: keras.Model, input_signature: Any = None, quantize: str |
     Returns:
         By the layers' names: a native node ("native LSTM", "native GRU", "native RNN"), "Scan" (one ONNX loop around the
         cell's operations), or "general path, slow, as …" (TensorFlow's own loop, operation by operation); then how masked
-        steps are treated. Any other layer that runs a loop, as a Viterbi decoder does, is named too. A layer called twice has both fates, after another.
+        steps are treated. Any other layer that runs a loop, as a Viterbi decoder does, is named too. A layer called twice has
+        both fates, one after the other.
 
     Raises:
         TypeError: it is no model.

@@ -10,7 +10,7 @@ from kerasrnn.layers._tape import tape_records
 from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
 from kerasrnn.layers.pointwise import step_and_weights
 from kerasrnn.layers.zoneout import with_zoneout
-from kerasrnn.scan import TRUNCATIONS, fused_scan, linear_scan, state_gradient_scale
+from kerasrnn.scan import TRUNCATIONS, fused_scan, masked_linear_scan, state_gradient_scale
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
 class RNN(keras.layers.RNN):
@@ -259,7 +259,11 @@ class RNN(keras.layers.RNN):
             seed = self.seed_generator.next() if self.truncation == "randomized" else None
             scale = state_gradient_scale(tf.shape(x)[0], self.truncate, self.truncation, seed)
         if hasattr(cell, "coefficients") and not self.zoneout:
-            return self._linear_scan(x, states, mask, scale)
+            accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
+            return masked_linear_scan(
+                *cell.coefficients(x), states[0], mask, self.return_sequences, scale,
+                associative=bool(accelerators) and x.shape[0] is not None,
+            )  # fmt: skip
         step, weights = step_and_weights(cell, x, states)
         if self.zoneout:
             step = with_zoneout(step, self.zoneout, self.seed_generator.next() if training else None)
@@ -277,21 +281,6 @@ class RNN(keras.layers.RNN):
             checkpoint_steps=self.checkpoint_steps if training else None,
             keep_for_gradient=keep_for_gradient,
         )
-
-    def _linear_scan(self, x: Any, states: list[Any], mask: Any, scale: Any) -> tuple[Any, list[Any]]:
-        a, b = self.cell.coefficients(x)
-        if mask is not None:
-            a, b = tf.where(mask[:, :, None], a, tf.ones((), a.dtype)), tf.where(mask[:, :, None], b, tf.zeros((), b.dtype))
-        accelerators = tf.config.list_logical_devices("GPU") + tf.config.list_logical_devices("TPU")
-        associative = bool(accelerators) and a.shape[0] is not None
-        hs = linear_scan(a, b, states[0], state_gradient_scale=scale, associative=associative)
-        last = tf.concat([states[0][None], hs[-1:]], axis=0)[-1]
-        if mask is not None:
-            begun = tf.math.cumsum(tf.cast(mask, tf.int32)) > 0
-            hs = tf.where(begun[:, :, None], hs, tf.zeros((), hs.dtype))
-        if not self.return_sequences:
-            hs = tf.concat([tf.zeros_like(states[0])[None], hs[-1:]], axis=0)[-1]
-        return hs, [last]
 
     def get_config(self) -> dict[str, Any]:
         # Only what is switched on: so keras.layers can read the configuration of a layer that uses none of it.

@@ -54,6 +54,31 @@ def linear_scan(a: Any, b: Any, initial: Any, *, state_gradient_scale: Any = Non
     return run(a, b, initial)
 
 
+def masked_linear_scan(
+    a: Any, b: Any, initial: Any, mask: Any, return_sequences: bool, state_gradient_scale: Any = None, associative: bool = False
+) -> tuple[Any, list[Any]]:
+    """A linear recurrence as a recurrent layer has it: what `fused_scan` returns, whose output is its state.
+
+    Args:
+        a, b, initial, state_gradient_scale, associative: as in `linear_scan`.
+        mask: (time, batch) booleans, or None: a masked step leaves the state as it was.
+        return_sequences: whether the outputs of all steps are wanted, or the last.
+
+    Returns:
+        (outputs, [the last state]): outputs (time, batch, units), or (batch, units).
+    """
+    if mask is not None:
+        a, b = tf.where(mask[:, :, None], a, tf.ones((), a.dtype)), tf.where(mask[:, :, None], b, tf.zeros((), b.dtype))
+    hs = linear_scan(a, b, initial, state_gradient_scale=state_gradient_scale, associative=associative)
+    last = tf.concat([initial[None], hs[-1:]], axis=0)[-1]
+    if mask is not None:
+        begun = tf.math.cumsum(tf.cast(mask, tf.int32)) > 0
+        hs = tf.where(begun[:, :, None], hs, tf.zeros((), hs.dtype))
+    if not return_sequences:
+        hs = tf.concat([tf.zeros_like(initial)[None], hs[-1:]], axis=0)[-1]
+    return hs, [last]
+
+
 def _sequential(a: Any, b: Any, initial: Any) -> Any:
     steps = tf.shape(a)[0]
 

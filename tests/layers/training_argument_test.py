@@ -25,7 +25,9 @@ class Untold(keras.Model):
         return self.layer(x)
 
 
-@pytest.mark.parametrize(("name", "wrapper"), [*((name, "") for name in PAIRS), ("GRU", "Bidirectional"), ("a stack", "Bidirectional")])
+@pytest.mark.parametrize(
+    ("name", "wrapper"), [*((name, "") for name in PAIRS), ("GRU", "Bidirectional"), ("a stack", "Bidirectional")]
+)
 def test_every_value_is_taken(name, wrapper):
     ours, theirs = (WRAPPERS[wrapper](make(return_sequences=True)) for make in PAIRS[name])
     for layer in (ours, theirs):
