@@ -8,7 +8,7 @@ from generated_zoo import Spec, arrays_of, inputs_of, model_of, specs
 from kerasrnn.export import export_onnx, runtime
 
 EVERY = specs(220)
-FEW = {*EVERY[3::31]}
+FEW = {*EVERY[3::44]}
 TOLERANCE = {"float32": 2e-5, "mixed_bfloat16": 0.1, "mixed_float16": 0.02}
 
 

@@ -132,6 +132,16 @@ class CarriedStates:
                 local.assign(value)
         self._empty = False
 
+    def of_as_many_rows(self, data: Any) -> Any:
+        """Within a step: its batch, sure to have the states' rows in all its parts, lest another operation find it first."""
+
+        def sure(value: Any) -> Any:
+            if not tf.is_tensor(value) or not value.shape.rank or value.shape[0] is not None:
+                return value
+            return tf.ensure_shape(value, (self._share, *value.shape[1:]), name=_ROWS)
+
+        return keras.tree.map_structure(sure, data)
+
     def before(self, token_ids: Any) -> tuple[Any, list[Any]]:
         """Within a step: the token ids (batch, time), sure to have the states' rows, and the states that they go on from."""
         if token_ids.shape[0] is None:

@@ -72,11 +72,14 @@ class StatefulTraining(Distributed):
 
     def train_step(self, data: Any) -> Any:
         with self._carrying("carried_states"):
-            return super().train_step(data)
+            return super().train_step(self._of_carried_rows(data))
 
     def test_step(self, data: Any) -> Any:
         with self._carrying("_evaluation_states"):
-            return super().test_step(data)
+            return super().test_step(self._of_carried_rows(data))
+
+    def _of_carried_rows(self, data: Any) -> Any:
+        return data if self._carried is None else self._carried.of_as_many_rows(data)
 
     def make_train_function(self, force: bool = False) -> None:
         if not self.stateful:

@@ -30,7 +30,10 @@ def gradients(make, policy):
     return [np.asarray(value, "float64") for value in run(X)], [w.name for w in layer.trainable_weights]
 
 
-@pytest.mark.parametrize("name", PAIRS)
+FAST = ("LSTM", "GRU", "LayerNormLSTMCell", "SRUCell", "LSTMCell with projection", "LSTMCell with peepholes")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in FAST else pytest.mark.slow) for n in PAIRS])
 def test_no_sum_over_steps_is_taken_in_half_precision(name):
     expected, names = gradients(PAIRS[name].theirs, "float32")
     received, _ = gradients(PAIRS[name].ours, "mixed_bfloat16")

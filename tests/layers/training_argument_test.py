@@ -25,8 +25,16 @@ class Untold(keras.Model):
         return self.layer(x)
 
 
+FAST = ("LSTM", "MinGRUCell", "LayerNormLSTMCell", "keras.layers.GRUCell", "a stack")
+
+
 @pytest.mark.parametrize(
-    ("name", "wrapper"), [*((name, "") for name in PAIRS), ("GRU", "Bidirectional"), ("a stack", "Bidirectional")]
+    ("name", "wrapper"),
+    [
+        ("GRU", "Bidirectional"),
+        *(pytest.param(name, "", marks=[] if name in FAST else pytest.mark.slow) for name in PAIRS),
+        pytest.param("a stack", "Bidirectional", marks=pytest.mark.slow),
+    ],
 )
 def test_every_value_is_taken(name, wrapper):
     ours, theirs = (WRAPPERS[wrapper](make(return_sequences=True)) for make in PAIRS[name])

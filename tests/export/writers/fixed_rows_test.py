@@ -42,7 +42,7 @@ def model_of(part, rows):
     return keras.Model(x, part(x))
 
 
-@pytest.mark.parametrize("name", HELD)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if i < 3 else pytest.mark.slow) for i, n in enumerate(HELD)])
 def test_the_batch_that_the_input_fixes_is_exported(name, tmp_path):
     model = model_of(HELD[name], 8)
     assert forward_signature(model).inputs[0].shape == (8, 6, 4)
@@ -75,7 +75,7 @@ def test_a_step_has_that_batch_too(tmp_path):
 
 def test_masked_steps_are_proven_at_that_batch(tmp_path):
     x = keras.Input((None, 4), batch_size=8, name="x")
-    model = keras.Model(x, layers.GRU(3, return_sequences=True)(Table()(layers.Masking()(x))))
+    model = keras.Model(x, layers.GRU(3, return_sequences=True)(layers.Masking()(Table()(x))))
     session = runtime.load(export_onnx(model, tmp_path / "out"))
     checks = session.manifest["parity"]["checks"]
     masked = {(check["signature"], check["batch"]) for check in checks if check["note"] == "masked steps"}
@@ -88,7 +88,9 @@ def test_a_model_that_takes_any_number_of_rows_is_exported_so(name):
 
 
 @pytest.mark.parametrize("write", [export_onnx, export_saved_model])
-@pytest.mark.parametrize("name", ["initial state", "our initial state", "a weight a row"])
+@pytest.mark.parametrize(
+    "name", ["our initial state", *(pytest.param(n, marks=pytest.mark.slow) for n in ("initial state", "a weight a row"))]
+)
 def test_where_the_input_does_not_fix_it_the_remedy_is_named(name, write, tmp_path):
     with pytest.raises(ValueError, match=r"any number of rows; on 1 to 3 rows it fails: .*8.*keras.Input\(batch_size=8"):
         write(model_of(HELD[name], None), tmp_path / "out")

@@ -51,7 +51,7 @@ def judged(model):
     return {name: np.abs(value).max() for name, value in function(samples).items()}, how
 
 
-@pytest.mark.parametrize("name", EXPLODING)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if i < 4 else pytest.mark.slow) for i, n in enumerate(EXPLODING)])
 def test_samples_become_smaller_until_the_numbers_can_be_judged(name):
     keras.utils.set_random_seed(1)
     largest, how = judged(EXPLODING[name]())
@@ -59,7 +59,7 @@ def test_samples_become_smaller_until_the_numbers_can_be_judged(name):
     assert how.startswith("random inputs ")
 
 
-@pytest.mark.parametrize("name", SOUND)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if i < 2 else pytest.mark.slow) for i, n in enumerate(SOUND)])
 def test_samples_of_a_sound_model_stay_as_they_are(name):
     keras.utils.set_random_seed(1)
     assert judged(SOUND[name]())[1] == "random inputs"

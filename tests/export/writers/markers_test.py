@@ -48,7 +48,7 @@ def some(names, *fast):
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(None, None), (1, None), (6, None), (6, 2), (None, 2), (1, 2)])
-@pytest.mark.parametrize("name", some(RECURRENT, "LSTM", "LayerNormLSTM"))
+@pytest.mark.parametrize("name", some(RECURRENT, "LayerNormLSTM"))
 def test_static_shapes_are_those_that_keras_has(name, steps, batch):
     for flags in ((), OPTIONS[:1], OPTIONS[:2], OPTIONS[1:3], OPTIONS[::3], OPTIONS):
         options = dict.fromkeys(flags, True)

@@ -22,7 +22,7 @@ def test_a_mask_that_hides_none_of_the_samples_is_reported():
         assert "step" in signatures_of(keras.Model(x, layers.GRU(3)(h)))
 
 
-@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("given", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("source", SOURCES)
 def test_samples_have_masked_steps_in_every_place(source, given):
     """At the beginning, in the middle, at the end and all over a row; in samples of the user's, too."""

@@ -40,7 +40,7 @@ class Own(keras.layers.Layer):
         return self.function(x)
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if i < 9 else pytest.mark.slow) for i, n in enumerate(FUNCTIONS)])
 def test_it_is_what_it_is_in_keras(name):
     x = keras.Input((None, 4), name="x")
     model = keras.Model(x, Own(FUNCTIONS[name])(x))

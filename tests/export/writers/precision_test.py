@@ -85,8 +85,15 @@ def half_operations(function):
     return [node.name for node in nodes if half & {value.type for value in node.attr.values()}]
 
 
-@pytest.mark.parametrize("policy", HALF)
-@pytest.mark.parametrize("part", PARTS)
+# One policy a part in every run, and all of them in the long one.
+CASES = [
+    pytest.param(part, policy, marks=[] if i % len(HALF) == j else pytest.mark.slow)
+    for i, part in enumerate(PARTS)
+    for j, policy in enumerate(HALF)
+]
+
+
+@pytest.mark.parametrize(("part", "policy"), CASES)
 def test_nothing_is_left_in_half_precision(part, policy):
     model, same = made(part, policy), made(part, "float32")
     same.set_weights([np.asarray(w, np.float32) for w in model.get_weights()])
