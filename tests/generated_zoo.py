@@ -164,7 +164,8 @@ def arrays_of(spec: Spec, rows: int = 5, seed: int = 0) -> list[np.ndarray]:
     random = np.random.default_rng(seed)
     counts = random.random((rows, STEPS)) < 0.8
     if rows > 3:
-        counts[0, :3], counts[1, -3:], counts[2, 4], counts[3] = False, False, False, False
+        counts[0, :3], counts[1, -3:], counts[2, 4] = False, False, False
+        counts[3] = spec.head == "pooled"  # whose mean over no steps is NaN
     if spec.mask == "mask_zero":
         return [np.where(counts, random.integers(1, WORDS, (rows, STEPS)), 0).astype("int32")]
     frames = (2,) if spec.wrapper == "over frames" else ()
