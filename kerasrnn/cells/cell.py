@@ -210,7 +210,7 @@ def _bias_add(x: Any, bias: Any) -> Any:
 
 @tf.custom_gradient
 def _half_bias_add(x: Any, bias: Any) -> Any:
-    """The bias's gradient is a sum over all steps and rows, which TensorFlow's own would round to half precision at each."""
+    """Adds a bias, and sums its gradient over all steps and rows in float32. TensorFlow's own sum rounds at each term."""
 
     def gradient(d: Any) -> Any:
         total = tf.reduce_sum(tf.cast(d, tf.float32), axis=list(range(len(d.shape) - 1)))

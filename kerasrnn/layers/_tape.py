@@ -1,7 +1,7 @@
-"""Whether a gradient may be asked for, which TensorFlow tells nowhere in public.
+"""Tells whether a gradient tape is open. TensorFlow has no public function for this.
 
-A scan that keeps nothing for its gradient is lighter, and a gradient of it runs the forward pass a second time. `training`
-alone does not tell which one is wanted: in `fit` of a model whose `call` has no `training` it is False.
+A scan that keeps nothing for its gradient is lighter, but its gradient runs the forward pass a second time. `training` does not
+tell which one is wanted: it is False in `fit` of a model whose `call` has no `training`.
 """
 
 from kerasrnn._backend import tf  # noqa: F401  (a clear error first, for other backends)
