@@ -47,15 +47,30 @@ def of_expected_rows(layer: Any, sequences: Any) -> Any:
 
     A static number of rows is checked by Keras; here it is what only a running graph knows, as of the last batch of an epoch.
     """
-    expected = getattr(layer, "_expected_batch_size", None)
-    if not layer.stateful or expected is None or sequences.shape[0] is not None:
+    if not _rows_wait_for_data(layer, sequences):
         return sequences
+    expected = layer._expected_batch_size
     message = (
         f"sequences: expected {expected} rows, as {layer.name} is stateful and was built for them; received another number. "
         "Leave the last, shorter batch of a dataset out (drop_remainder=True), or choose a batch_size that divides the rows"
     )
     with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(sequences)[0], expected, message)]):
         return tf.identity(sequences)
+
+
+def results_of_rows(layer: Any, sequences: Any, results: Any) -> Any:
+    """Results of a stateful layer whose number of rows is the sequences', not a constant known from its states.
+
+    With a constant, the gradient of the loss compares it with the targets before the sequences are checked, and fails first.
+    """
+    if not _rows_wait_for_data(layer, sequences):
+        return results
+    rows = tf.shape(sequences)[0]
+    return keras.tree.map_structure(lambda result: result[:rows], results)
+
+
+def _rows_wait_for_data(layer: Any, sequences: Any) -> bool:
+    return layer.stateful and getattr(layer, "_expected_batch_size", None) is not None and sequences.shape[0] is None
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kerasrnn._backend import keras, tf
-from kerasrnn.layers._checks import check_call, check_sequences, of_expected_rows
+from kerasrnn.layers._checks import check_call, check_sequences, of_expected_rows, results_of_rows
 from kerasrnn.layers._tape import tape_records
 from kerasrnn.layers.cudnn import cudnn_obstacles, cudnn_scan, cudnn_takes
 from kerasrnn.layers.pointwise import step_and_weights
@@ -167,7 +167,8 @@ class RNN(keras.layers.RNN):
                 self.cell.get_dropout_mask(tf.zeros((tf.shape(sequences)[0], sequences.shape[-1]), sequences.dtype))
             if sequences.shape[1] == 0:
                 return self._call_on_no_steps(sequences, initial_state)
-        return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        results = super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+        return results_of_rows(self, sequences, results)
 
     def _call_on_no_steps(self, sequences: Any, initial_state: Any) -> Any:
         batch = tf.shape(sequences)[0]
