@@ -71,6 +71,7 @@ def test_without_a_seed_the_global_one_decides(make):
     assert plain(make()) != plain(make())
 
 
+@pytest.mark.one_in(3)
 def test_an_interrupted_epoch_goes_on_where_it_stopped(make):
     whole = plain(make(seed=7, epoch=3)) + plain(make(seed=7, epoch=4))
     assert plain(make(seed=7, epoch=3, epochs=2)) == whole

@@ -84,6 +84,7 @@ def results(layer, x, states, mask, wrap=tf.function):
     {"return_sequences": True, "zero_output_for_mask": True, "go_backwards": True},
 ], ids=str)  # fmt: skip
 @pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+@pytest.mark.one_in(7)
 def test_outputs_states_and_gradients_are_the_scan_s(cell, options, mask, calls):
     layers = [RNN(cell(UNITS), return_state=True, use_cudnn=use, **options) for use in (True, False)]
     random = np.random.default_rng(0)

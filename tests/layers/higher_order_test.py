@@ -32,6 +32,7 @@ def gradient_penalty(layer, mask):
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("name", "graph"), [("LSTM", False), ("GRU", True), ("MinGRUCell", False)])
+@pytest.mark.one_in(5)
 def test_gradient_penalty(name, graph, masked):
     mask = MASK if masked else None
     ours, theirs = two_of(name, return_sequences=True)

@@ -43,6 +43,7 @@ def assert_all_close(ours, theirs, **tolerance):
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 100])
 @pytest.mark.parametrize("options", [{"return_state": True}, {"return_sequences": False}], ids=str)
 @pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+@pytest.mark.one_in(7)
 def test_recomputation_changes_nothing(cell, options, k, masked):
     mask = tf.constant(np.random.default_rng(2).random((BATCH, TIME)) < 0.6) if masked else None
     expected = gradients(layer_of(cell, **options), mask=mask)
@@ -51,6 +52,7 @@ def test_recomputation_changes_nothing(cell, options, k, masked):
 
 @pytest.mark.parametrize("k", [1, 3, 7, 100])
 @pytest.mark.parametrize("cell", [LSTMCell, GRUCell])
+@pytest.mark.one_in(3)
 def test_recomputation_under_xla(cell, k):
     expected = gradients(layer_of(cell))
     assert_all_close(gradients(layer_of(cell, checkpoint_steps=k), RUNS["xla"]), expected, atol=1e-9)
@@ -262,6 +264,7 @@ def test_a_weight_that_is_not_a_number_reaches_every_output():
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.one_in(3)
 def test_stateful_trains_in_mixed_precision(policy, jit_compile):
     keras.utils.set_random_seed(0)
     layer = RNN(LSTMCell(UNITS, dtype=policy), stateful=True, dtype=policy)
@@ -275,6 +278,7 @@ def test_stateful_trains_in_mixed_precision(policy, jit_compile):
 
 @pytest.mark.parametrize("run", ["graph", "xla"])
 @pytest.mark.parametrize("cell", [LSTMCell, GRUCell, MinGRUCell])
+@pytest.mark.one_in(5)
 def test_second_derivatives_are_those_of_an_unrolled_loop(cell, run):
     layer = layer_of(cell)
     unrolled = keras.layers.RNN(layer.cell, return_sequences=True, unroll=True, dtype="float64")

@@ -92,6 +92,7 @@ def assert_equal(ours, theirs, tolerance=1e-5):
     ids=["last", "sequences_and_states", "backwards", "zero_output_for_mask"],
 )  # fmt: skip
 @pytest.mark.parametrize("cell", PAIRS)
+@pytest.mark.one_in(5)
 def test_outputs_states_and_gradients_equal_keras_s(cell, options, mask):
     ours, theirs = pair(cell, **options)
     x, states = inputs(ours.state_size)
@@ -102,6 +103,7 @@ def test_outputs_states_and_gradients_equal_keras_s(cell, options, mask):
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("run", RUNS)
 @pytest.mark.parametrize("cell", PAIRS)
+@pytest.mark.one_in(5)
 def test_every_way_of_running_gives_the_same(cell, run, training):
     ours, theirs = pair(cell, return_sequences=True, return_state=True)
     x, states = inputs(ours.state_size)
@@ -179,6 +181,7 @@ class Normalised(Cell):
     Peephole, Normalised, LayerNormLSTMCell, IndRNNCell, SRUCell, MinGRUCell, RGLRUCell,
     functools.partial(LSTMCell, peepholes=True), functools.partial(LSTMCell, projection=2, peepholes=True),
 ])  # fmt: skip
+@pytest.mark.one_in(2)
 def test_every_cell_s_scan_equals_its_plain_loop_in_all_gradients(cell, mask):
     ours = RNN(cell(UNITS), return_sequences=True, return_state=True)
     ours.build((BATCH, TIME, FEATURES))

@@ -35,6 +35,7 @@ def trained():
       "temporal_activity_regularization": 0.1}],
     ids=str,
 )
+@pytest.mark.one_in(4)
 def test_forms_train_and_come_back_from_a_file(options, tmp_path):
     model = LanguageModel([SimpleRNNCell(6), LSTMCell(5)], vocabulary_size=9, **options)
     ids = np.random.default_rng(0).integers(0, 9, (8, 7))

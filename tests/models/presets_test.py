@@ -113,6 +113,7 @@ def test_awd_lstm_has_the_papers_settings():
 
 
 @pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.one_in(4)
 def test_each_trains_and_says_what_it_is(name):
     smaller = preset(name, units=6, embedding=6, epochs=1, num_steps=5, batch_size=2, warmup_steps=0)
     model = LanguageModel.from_preset(smaller, vocabulary_size=VOCABULARY)

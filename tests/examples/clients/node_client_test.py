@@ -14,6 +14,7 @@ def options(settings):
     return [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
 
 
+@pytest.mark.one_in(3)
 def test_it_streams_what_the_runtime_writes(node, session, onnx_folder, case):
     process = node(onnx_folder, "--stream", *options(case))
     assert process.stdout == session.generate(**case) + "\n", process.stderr

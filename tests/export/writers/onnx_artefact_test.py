@@ -137,6 +137,7 @@ def altered(what):
 
 
 @pytest.mark.parametrize("what", ["gates swapped", "bias lost", "one weight off by 1%"])
+@pytest.mark.one_in(3)
 def test_a_wrong_lowering_is_caught_and_leaves_nothing(model, tmp_path, monkeypatch, what):
     monkeypatch.setattr(_markers, "recurrence_of", altered(what))
     with pytest.raises(_verification.ParityError, match=r"(?s)step .+one step .* FAILED"):

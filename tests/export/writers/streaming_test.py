@@ -25,6 +25,7 @@ def cases():
 
 
 @pytest.mark.parametrize(("layer", "source", "head", "style", "saved"), list(cases()))
+@pytest.mark.one_in(3)
 def test_a_masked_model_gives_what_keras_gives(layer, source, head, style, saved, tmp_path):
     model, signature, parts = build(layer, source, head, style)
     folder = (export_saved_model if saved else export_onnx)(model, tmp_path / "out", input_signature=signature)
