@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from kerasrnn._portable.arguments import FINITE_LOGITS, NO_TEXT, SETTINGS, as_array, row_strings, row_values, same_values, strings
 from kerasrnn.export._manifest import WEIGHTS_NAME, ArtefactError, read_file, read_manifest
-from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
 from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
@@ -79,9 +79,6 @@ class Session:
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs the model on the next steps from explicit states: inputs and every state in, outputs and next_… out."""
-        for name in self.state_names:
-            if name in inputs and not np.all(np.isfinite(inputs[name])):
-                raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
         return self._run("step", inputs)
 
     def feed(
@@ -192,7 +189,7 @@ class Session:
         if "generate" in self.manifest["signatures"]:
             lengths = np.full(len(prompts), max_new_tokens, np.int32)
             inputs = {"prompt": np.array(prompts, object), "stop": np.array(stops, object), "max_new_tokens": lengths, **settings}
-            texts = self._run("generate", inputs, time_left)["text"].tolist()
+            texts = self._written(inputs, time_left)
         else:
             texts = self._stepping.texts(prompts, stops, max_new_tokens, settings, time_left)
         return texts[0] if isinstance(prompt, str) else texts
@@ -245,6 +242,17 @@ class Session:
             return results[0]
         return np.array([r[0] for r in results]), np.array([r[1] for r in results], np.int64)
 
+    def _written(self, inputs: dict[str, Any], deadline: Deadline) -> list[str]:
+        try:
+            outputs = self._run("generate", inputs, deadline)
+        except Exception as error:  # onnxruntime's errors have no class of their own
+            if FINITE_LOGITS in str(error):
+                raise ValueError(NO_TEXT) from error
+            raise
+        if np.isnan(outputs["log_likelihood"]).any():  # graphs of earlier versions do not check
+            raise ValueError(NO_TEXT)
+        return outputs["text"].tolist()
+
     def _settings(
         self, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
     ) -> dict[str, np.ndarray]:
@@ -257,7 +265,7 @@ class Session:
                 self.tokenizer.tokenize(text)
         if settings["seed"] is None:
             settings["seed"] = [secrets.randbits(63) for _ in prompts]
-        return {name: row_values(name, settings[name], len(prompts), *checks) for name, checks in SETTINGS.items()}
+        return {name: row_values(name, settings[name], len(prompts), allowed) for name, allowed in SETTINGS.items()}
 
     def _require_text(self) -> None:
         if self.tokenizer is None:
@@ -305,7 +313,7 @@ class Session:
 
     def _checked(self, spec: dict[str, Any], value: Any) -> np.ndarray:
         name, shape = spec["name"], spec["shape"]
-        array = np.asarray(value)
+        array = as_array(value)
         dtype = np.dtype(object if spec["dtype"] == "string" else spec["dtype"])
         if array.dtype != dtype and not (array.dtype.kind in "iu" and dtype.kind in "iuf" or array.dtype.kind == dtype.kind == "f"):
             raise ValueError(f"{name}: expected {dtype}; received {array.dtype}")
@@ -315,4 +323,9 @@ class Session:
         if name == "token_ids" and limit is not None and array.size and not 0 <= array.min() <= array.max() < limit:
             worst = array.min() if array.min() < 0 else array.max()
             raise ValueError(f"token_ids: expected values in [0, {limit}), the vocabulary; received {worst}")
-        return array.astype(dtype, copy=False)
+        if dtype.kind == "O":
+            return array
+        array = same_values(name, array, dtype)
+        if name in self._first_states and not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
+        return array

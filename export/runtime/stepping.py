@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasrnn._portable.arguments import NO_TEXT
 from kerasrnn.export.runtime.limits import Deadline
 from kerasrnn.export.runtime.pieces import Pieces
 from kerasrnn.export.runtime.sampling import next_token
@@ -63,7 +64,9 @@ class Stepping:
         states = {name: np.concatenate([s[name] for _, s in read]) for name in self._initial_states}
         for t in range(max_new_tokens):
             deadline.check()
-            logits[:, never] = -np.inf
+            logits[:, never] += np.float32(-np.inf)
+            if not np.isfinite(logits.max(axis=-1)).all():
+                raise ValueError(NO_TEXT)
             drawn = next_token(logits, seen=seen, step=t, **settings)
             seen[every_row, drawn] = True
             yield drawn
@@ -84,6 +87,8 @@ class Stepping:
             largest = logits.max(axis=-1)
             normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
             total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
+        if np.isnan(total):
+            raise ValueError(NO_TEXT)
         return total, len(targets)
 
     def _read(self, token_ids: np.ndarray, deadline: Deadline) -> tuple[np.ndarray, dict[str, np.ndarray]]:

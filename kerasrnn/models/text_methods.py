@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kerasrnn.models._arguments import positive_integer, strings
+from kerasrnn._portable.arguments import positive_integer, strings
 from kerasrnn.models.choosing import Ranking, choose
 from kerasrnn.models.decoding import Decoder
 from kerasrnn.models.generator import Generator
