@@ -12,7 +12,8 @@ class Sampler:
     """Draws the next token from what its filters leave: repetition penalty, temperature, top-k, top-p, min-p, in this order.
 
     It holds no state: the draw is a function of logits, seed and step, the same in every runtime. `next_token` gives the
-    definitions and the papers.
+    definitions and the papers. A subclass with its own `__call__` draws as it likes: `LanguageModel.generate` calls it for
+    every token, with tensors that hold values. Exported models take settings only.
 
     Args:
         temperature: the logits are divided by it; 0 always takes the most likely token.
