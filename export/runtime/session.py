@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kerasrnn._portable.arguments import FINITE_LOGITS, NO_TEXT, SETTINGS, as_array, row_strings, row_values, same_values, strings
-from kerasrnn.export._manifest import WEIGHTS_NAME, ArtefactError, read_file, read_manifest
+from kerasrnn._portable.arguments import FINITE_LOGITS, NO_TEXT, SETTINGS, Range, as_array, one_value, row_strings, row_values, same_values, strings
+from kerasrnn.export._manifest import FILE_NAME, WEIGHTS_NAME, ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
+_THREADS = Range(np.int32, 0, 1024, "an integer from 1 to 1,024, or None")  # 0 is as None for a large model
+_ONNX_NAMES = {"float32": "float", "float64": "double"}
 _SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
 
 
@@ -60,17 +62,20 @@ class Session:
         if num_threads is None:
             small = self.manifest["model"]["parameters"] < _SMALL_MODEL
             num_threads = 1 if small else 0
-        self._num_threads = num_threads
+        self._num_threads = one_value("num_threads", num_threads, _THREADS)
         self.limits = limits
         # Opened when first used: each holds the weights.
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
         self._first_states = {
-            state["name"]: np.array(state.get("initial", [0] * state["size"]), np.float32) for state in self.manifest["states"]
+            state["name"]: np.array(state.get("initial", np.zeros(state["size"])), np.float32) for state in self.manifest["states"]
         }
         self.state_names = list(self._first_states)
         specification = self.manifest["tokenizer"]
-        self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
+        try:
+            self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+            raise ArtefactError(f"{self.folder / FILE_NAME}: tokenizer: {error}. Export the model again.") from error
         self._stepping = Stepping(lambda inputs: self._run("step", inputs), self.initial_states(1), self.tokenizer)
 
     def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
@@ -291,6 +296,14 @@ class Session:
                         f"with all its weights in it or in {WEIGHTS_NAME}, as an export is; {reason}. Export it again, or "
                         "update onnxruntime"
                     ) from error
+                specs = self.manifest["signatures"].get(signature, {"inputs": []})["inputs"]
+                listed = {spec["name"]: f"tensor({_ONNX_NAMES.get(spec['dtype'], spec['dtype'])})" for spec in specs}
+                received = {put.name: put.type for put in session.get_inputs()}
+                if listed != received:
+                    raise ArtefactError(
+                        f"{self.folder / FILE_NAME}: signatures.{signature}.inputs: expected those of {signature}.onnx, {received}; "
+                        f"received {listed}. Export the model again."
+                    )
                 self._sessions[signature] = session
             return self._sessions[signature]
 
