@@ -186,11 +186,11 @@ class Session:
         """
         prompts = strings(prompt, "prompt")
         stops = row_strings("stop", stop, len(prompts))
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         settings = self._settings(
-            prompts, stops, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            time_left, prompts, stops, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
-        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         if "generate" in self.manifest["signatures"]:
             lengths = np.full(len(prompts), max_new_tokens, np.int32)
             inputs = {"prompt": np.array(prompts, object), "stop": np.array(stops, object), "max_new_tokens": lengths, **settings}
@@ -219,11 +219,11 @@ class Session:
         for name, value in (("prompt", prompt), ("stop", stop)):
             if not isinstance(value, str):
                 raise TypeError(f"{name}: expected a string; received {type(value).__name__}")
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         settings = self._settings(
-            [prompt], [stop], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            time_left, [prompt], [stop], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
-        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         return self._stepping.pieces(prompt, stop, max_new_tokens, settings, time_left)
 
     def score(self, text: str | Sequence[str], deadline: float | None = None) -> tuple[Any, Any]:
@@ -259,7 +259,7 @@ class Session:
         return outputs["text"].tolist()
 
     def _settings(
-        self, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
+        self, deadline: Deadline, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
     ) -> dict[str, np.ndarray]:
         """Checks everything that was asked for; the settings of each row."""
         self._require_text()
@@ -267,7 +267,7 @@ class Session:
         for name, texts in (("prompt", prompts), ("stop", stops)):
             for text in texts:
                 self.limits.check_text(name, text)
-                self.tokenizer.tokenize(text)
+                self.tokenizer.tokenize(text, deadline.check)
         if settings["seed"] is None:
             settings["seed"] = [secrets.randbits(63) for _ in prompts]
         return {name: row_values(name, settings[name], len(prompts), allowed) for name, allowed in SETTINGS.items()}

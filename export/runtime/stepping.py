@@ -54,7 +54,7 @@ class Stepping:
         off = {name for name, value in (("min_p", 0), ("repetition_penalty", 1)) if np.all(settings[name] == value)}
         settings = {name: None if name in off else values for name, values in settings.items()}
         # Each prompt by itself: they differ in length, and the states must be those after its last token.
-        ids = [tokenizer.tokenize(p) for p in prompts]
+        ids = [tokenizer.tokenize(p, deadline.check) for p in prompts]
         read = [self._read(np.array([tokenizer.start_token_id, *i], np.int32), deadline) for i in ids]
         logits = np.stack([logits for logits, _ in read])
         seen = np.zeros(logits.shape, bool)
@@ -76,7 +76,7 @@ class Stepping:
 
     def log_likelihood(self, text: str, deadline: Deadline) -> tuple[float, int]:
         """Summed over the text's tokens, in float64; and their number."""
-        targets = self._tokenizer.tokenize(text)
+        targets = self._tokenizer.tokenize(text, deadline.check)
         token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
         states, total = self._initial_states, 0.0
         for start in range(0, len(targets), _CHUNK):

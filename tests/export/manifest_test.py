@@ -15,6 +15,7 @@ from kerasrnn.export import _manifest
 from kerasrnn.export._manifest import ArtefactError, is_artefact, read_manifest, write_manifest
 from kerasrnn.export.runtime import load
 from kerasrnn.export.runtime.forecasting import forecast_inputs
+from kerasrnn.export.runtime.limits import Deadline
 
 BUNDLES = Path(__file__).parent / "bundles"
 WHOLE = {
@@ -338,7 +339,7 @@ def used(folder, manifest):
         session.initial_states(2)
     if session.tokenizer is not None:
         session.tokenizer.detokenize(session.tokenizer.tokenize("the cat"))
-        session._settings(["the"], [""], 3, **{**dict.fromkeys(SETTINGS, 1), "seed": None})
+        session._settings(Deadline(1e6), ["the"], [""], 3, **{**dict.fromkeys(SETTINGS, 1), "seed": None})
     if "forecast" in manifest["signatures"]:
         forecast_inputs(manifest, np.zeros((1, 4, 1)), 1, 1, 0, None)
 
