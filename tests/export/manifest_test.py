@@ -16,12 +16,9 @@ from kerasrnn.export._manifest import ArtefactError, is_artefact, read_manifest,
 from kerasrnn.export.runtime import load
 from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline
+from manifests import WHOLE
 
 BUNDLES = Path(__file__).parent / "bundles"
-WHOLE = {
-    "kind": "onnx", "versions": {}, "model": {"class_name": "Model", "parameters": 0}, "signatures": {}, "states": [],
-    "vocabulary_size": None, "tokenizer": None, "parity": {"checks": []},
-}  # fmt: skip
 
 
 @pytest.fixture
