@@ -98,7 +98,7 @@ def _fault_between(manifest: dict[str, Any]) -> str | None:
     for state in states:
         name, size = state["name"], state["size"]
         if shapes.get(name, [])[1:] != [size] or f"next_{name}" not in step["outputs"]:
-            return f"states: expected {name}, of size {size}, among the inputs of step, and next_{name} among its outputs; received neither"
+            return f"states: expected {name}, of size {size}, as an input of step, and next_{name} as an output; received neither"
         if len(state.get("initial", [0] * size)) != size:
             return f"states: expected {size} initial numbers of {name}; received {len(state['initial'])}"
     if "forecast" in signatures and (not manifest.get("forecast") or len(signatures["forecast"]["inputs"][0]["shape"]) != 3):

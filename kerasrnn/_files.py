@@ -94,7 +94,9 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
             for value in row.values():
                 float(value)
     except (ValueError, csv.Error) as error:
-        raise ValueError(f"{os.fspath(path)!r} must be a table of numbers in UTF-8, but is damaged: {error}. Move it away.") from error
+        raise ValueError(
+            f"{os.fspath(path)!r} must be a table of numbers in UTF-8, but is damaged: {error}. Move it away."
+        ) from error
     return rows
 
 

@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kerasrnn._portable.arguments import FINITE_LOGITS, NO_TEXT, SETTINGS, Range, as_array, one_value, row_strings, row_values, same_values, strings
+from kerasrnn._portable.arguments import (
+    FINITE_LOGITS,
+    NO_TEXT,
+    Range,
+    SETTINGS,
+    as_array,
+    one_value,
+    row_strings,
+    row_values,
+    same_values,
+    strings,
+)
 from kerasrnn.export._manifest import FILE_NAME, WEIGHTS_NAME, ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline, Limits
