@@ -4,12 +4,13 @@ PYTHON ?= python3
 CLIENTS := examples/clients/javascript/node_modules/.installed
 PYTEST := .venv/bin/python -m pytest -n 2 --dist loadfile -q
 
-.PHONY: help demo test test-all clean
+.PHONY: help demo test test-all test-lowest clean
 
 help:
 	@echo 'make demo      train a small language model, sample from it, export it'
 	@echo 'make test      the tests that take minutes (what CI runs)'
 	@echo 'make test-all  the long tests too'
+	@echo 'make test-lowest  the command and the exports, with the oldest versions that pyproject.toml allows'
 	@echo 'make clean     remove caches and build outputs (keeps .venv and runs/)'
 	@echo 'The first three build .venv when it is missing, with the versions of constraints.txt (about 2 minutes).'
 
@@ -21,6 +22,23 @@ test: .venv/.installed $(CLIENTS)
 
 test-all: .venv/.installed $(CLIENTS)
 	$(PYTEST)
+
+# What meets other packages' interfaces: the command, layers in Keras, both exports and the runtime.
+LOWEST_TESTS := tests/cli tests/cells tests/layers/rnn_test.py tests/export tests/models/generator_test.py tests/statistics/plot_test.py
+
+test-lowest: .venv-lowest/.installed
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -q -m 'not slow and not network' $(LOWEST_TESTS)
+
+# "typer>=0.16" becomes "typer==0.16": a constraint, which nothing newer can meet.
+.venv-lowest/.installed: pyproject.toml
+	@echo 'Installing kerasrnn and the lowest versions that it declares into .venv-lowest ...'
+	@$(PYTHON) -m venv --clear .venv-lowest
+	@.venv-lowest/bin/python -c 'import re, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+		print(*(re.sub(">=([^,]+).*", r"==\1", r) for r in p["dependencies"] + p["optional-dependencies"]["subword"]), sep="\n")' \
+		> .venv-lowest/constraints.txt
+	@.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c .venv-lowest/constraints.txt \
+		-e '.[subword]' pytest pytest-xdist hypothesis
+	@touch $@
 
 # The stamp comes last, so that an installation that stopped half-way is taken up again.
 # setuptools goes first: with it in place the build needs no isolation, which would ignore the constraints.

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from kerasrnn.export._manifest_fields import fault_of
+
 FILE_NAME = "manifest.json"
 WEIGHTS_NAME = "weights.bin"  # where the weights of large models are; graphs may name no other file
 OLDEST, VERSION = 3, 4  # of manifests that are read
@@ -53,8 +55,8 @@ def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: the folder or its manifest is missing.
-        ArtefactError: the manifest is altered or of a version that this program does not read, or a file is missing, truncated
-            or altered; the message names the file.
+        ArtefactError: the manifest is altered, of a version that this program does not read, or lacks a field or has one of
+            another type, or a file is missing, truncated or altered; the message names the file.
     """
     folder = Path(folder)
     while True:
@@ -63,6 +65,8 @@ def read_manifest(folder: Path | str, check: bool = True) -> dict[str, Any]:
             manifest = _parse(folder)
             for name, expected in manifest["files"].items() if check else ():
                 _check_file(folder, name, expected)
+            if fault := fault_of(manifest):
+                raise ArtefactError(f"{folder / FILE_NAME}: {fault}. Export the model again.")
             return manifest
         except (ArtefactError, FileNotFoundError):
             if _identity(folder) == before:
@@ -111,6 +115,8 @@ def read_file(folder: Path, manifest: dict[str, Any], name: str) -> bytes:
         ArtefactError: it is missing or altered.
     """
     path = folder / name
+    if name not in manifest["files"]:
+        raise ArtefactError(f"{folder / FILE_NAME}: expected {name} among its files; it lists none. Export the model again.")
     if not path.is_file():
         raise ArtefactError(f"{path}: missing; the manifest lists it. Copy the whole folder, or export again.")
     data = path.read_bytes()

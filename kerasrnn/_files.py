@@ -1,5 +1,6 @@
 """A file that appears under its name complete, or not at all."""
 
+import csv
 import json
 import os
 import time
@@ -69,8 +70,34 @@ def write_json(path: str | os.PathLike[str], value: Any, indent: int | None = No
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Reads JSON in UTF-8."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Reads JSON in UTF-8.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply to be read") from error
+
+
+def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Reads a table of numbers as text, a dictionary a row; without rows that a kill cut off.
+
+    Raises:
+        ValueError: It is none; the message names the file.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.DictReader(file) if None not in (*row, *row.values())]
+        for row in rows:
+            for value in row.values():
+                float(value)
+    except (ValueError, csv.Error) as error:
+        raise ValueError(
+            f"{os.fspath(path)!r} must be a table of numbers in UTF-8, but is damaged: {error}. Move it away."
+        ) from error
+    return rows
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "export": [],
     "_backend": [],
     "_files": [],
+    "_portable": [],
     "_text_quality": [],
 }
-FOR_ALL = {"_backend", "_files"}
-LIGHT = {"export/_manifest.py", "kerasrnn/_files.py", "kerasrnn/_text_quality.py"}
+FOR_ALL = {"_backend", "_files", "_portable"}
+LIGHT = {"export/_manifest.py", "export/_manifest_fields.py", "kerasrnn/_files.py", "kerasrnn/_text_quality.py", "kerasrnn/_portable/arguments.py"}
 MAY_EXPORT_LAZILY = ("kerasrnn/cli/", "kerasrnn/models/text_methods.py")
 
 PRIVATE = re.compile(r"(keras\.src|(tensorflow|tf)\.python)(\.[\w.]*)?")
@@ -219,7 +220,7 @@ def runtime_is_light(modules: list[Module]) -> Iterator[str]:
             if runtime and not (
                 top in sys.stdlib_module_names | RUNTIME_LIBRARIES
                 or (use.lazy and top in RUNTIME_LAZY_LIBRARIES)
-                or inside(use.name, "kerasrnn.export._manifest", "kerasrnn.export.runtime")
+                or inside(use.name, "kerasrnn._portable", "kerasrnn.export._manifest", "kerasrnn.export._manifest_fields", "kerasrnn.export.runtime")
             ):
                 yield f"{where}: export.runtime imports numpy, onnxruntime, the standard library and _manifest, not {use.name}"
             if module.path in LIGHT and inside(use.name, "tensorflow", "keras", "kerasrnn._backend"):
@@ -377,7 +378,7 @@ def test_package_and_runtime_load_no_framework():
 
 def test_every_subpackage_is_reachable_from_kerasrnn():
     packages = {module.package for module in read_modules(ROOT) if module.path.endswith("/__init__.py")}
-    assert {*importlib.import_module("kerasrnn").__all__} == packages - {"", "cli"}
+    assert {*importlib.import_module("kerasrnn").__all__} == packages - {"", "_portable", "cli"}
 
 
 @pytest.mark.parametrize("name", [m.name for m in read_modules(ROOT) if not any(p.startswith("_") for p in m.name.split("."))])

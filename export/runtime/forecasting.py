@@ -1,9 +1,10 @@
 """What an exported forecast takes: its inputs, their ranges, and one value for all rows or one a row."""
 
-import secrets
 from typing import Any
 
 import numpy as np
+
+from kerasrnn._portable.arguments import row_seeds, same_values
 
 MAX_STEPS = 10_000  # that one row may ask for: a server must not be kept busy for ever
 MAX_PATHS = 1_000
@@ -26,7 +27,7 @@ def forecast_inputs(
     rows = len(past)
     steps = _per_row("steps", steps, rows, MAX_STEPS)
     inputs = {"past": past, "steps": steps, "num_paths": _per_row("num_paths", num_paths, rows, MAX_PATHS)}
-    inputs["seed"] = _seeds(seed, rows)
+    inputs["seed"] = row_seeds(seed, rows)
     if about["covariates"]:
         horizon, most = about["horizon"], int(steps.max(initial=1))
         needed = (-(-most // horizon) - 1) * horizon
@@ -52,7 +53,7 @@ def _numbers(name: str, value: Any, shape: list[int | None]) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         raise ValueError(f"{name}: expected finite numbers; received NaN or infinity. Fill what is missing")
-    return array.astype(np.float32, copy=False)
+    return same_values(name, array, np.float32)
 
 
 def _per_row(name: str, value: Any, rows: int, most: int) -> np.ndarray:
@@ -60,11 +61,3 @@ def _per_row(name: str, value: Any, rows: int, most: int) -> np.ndarray:
     if given.dtype.kind not in "iu" or given.shape not in ((), (rows,)) or not np.all((given >= 1) & (given <= most)):
         raise ValueError(f"{name}: expected an integer from 1 to {most:,}, or one for each of {rows} rows; received {value!r}")
     return np.broadcast_to(given.astype(np.int32), (rows,))
-
-
-def _seeds(value: Any, rows: int) -> np.ndarray:
-    given = np.asarray(secrets.randbits(62) if value is None else value)
-    if given.dtype.kind not in "iu" or given.shape not in ((), (rows,)):
-        raise ValueError(f"seed: expected an integer, or one for each of {rows} rows; received {value!r}")
-    given = given.astype(np.int64)
-    return given if given.ndim else given + np.arange(rows)

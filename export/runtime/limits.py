@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
 import onnxruntime
+
+from kerasrnn._portable.arguments import COUNT, Range, one_value
+
+_SECONDS = Range(np.float64, 1e-9, 1e9, "a number of seconds > 0, at most 1e9, or None for no deadline")
+_LIMIT = Range(np.int64, 0, 2**63 - 1, "an integer ≥ 0, or None for no limit")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,13 @@ class Limits:
     new_tokens: int | None = 65_536
     seconds: float | None = 600.0
 
+    def __post_init__(self) -> None:
+        for name in ("prompt_characters", "new_tokens"):
+            if getattr(self, name) is not None:
+                one_value(name, getattr(self, name), _LIMIT)
+        if self.seconds is not None:
+            one_value("seconds", self.seconds, _SECONDS)
+
     def check_text(self, name: str, text: str) -> None:
         if self.prompt_characters is not None and len(text) > self.prompt_characters:
             raise ValueError(
@@ -31,8 +44,7 @@ class Limits:
             )
 
     def check_new_tokens(self, max_new_tokens: int) -> None:
-        if isinstance(max_new_tokens, bool) or not hasattr(max_new_tokens, "__index__") or max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens: expected an integer of at least 1; received {max_new_tokens!r}")
+        one_value("max_new_tokens", max_new_tokens, COUNT)
         if self.new_tokens is not None and max_new_tokens > self.new_tokens:
             raise ValueError(f"max_new_tokens: expected at most {self.new_tokens:,}; received {max_new_tokens:,}. "
                              "Ask for fewer, or load the model with limits=Limits(new_tokens=…)")  # fmt: skip
@@ -42,8 +54,8 @@ class Deadline:
     """The end of a call's time, which begins when this is made."""
 
     def __init__(self, seconds: float | None) -> None:
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"deadline: expected a number of seconds > 0, or None; received {seconds!r}")
+        if seconds is not None:
+            seconds = one_value("deadline", seconds, _SECONDS)
         self._seconds = seconds
         self._end = None if seconds is None else time.monotonic() + seconds
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kerasrnn.export.runtime.arguments import SMALLEST
+from kerasrnn._portable.arguments import GREEDY_BELOW
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
@@ -47,7 +47,7 @@ def next_token(
     if repetition_penalty is not None:
         penalty = repetition_penalty[:, None]
         logits = np.where(seen, np.where(logits > 0, logits / penalty, logits * penalty), logits)
-    is_drawn = temperature >= np.float32(SMALLEST)
+    is_drawn = temperature >= np.float32(GREEDY_BELOW)
     scaled = logits / np.where(is_drawn, temperature, np.float32(1))[:, None]
     if np.any((top_k > 0) | (top_p < 1)):
         scaled = _filter(scaled, top_k, top_p)

@@ -9,13 +9,26 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kerasrnn.export._manifest import WEIGHTS_NAME, ArtefactError, read_file, read_manifest
-from kerasrnn.export.runtime.arguments import SETTINGS, row_strings, row_values, strings
+from kerasrnn._portable.arguments import (
+    FINITE_LOGITS,
+    NO_TEXT,
+    Range,
+    SETTINGS,
+    as_array,
+    one_value,
+    row_strings,
+    row_values,
+    same_values,
+    strings,
+)
+from kerasrnn.export._manifest import FILE_NAME, WEIGHTS_NAME, ArtefactError, read_file, read_manifest
 from kerasrnn.export.runtime.forecasting import forecast_inputs
 from kerasrnn.export.runtime.limits import Deadline, Limits
 from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 
+_THREADS = Range(np.int32, 0, 1024, "an integer from 1 to 1,024, or None")  # 0 is as None for a large model
+_ONNX_NAMES = {"float32": "float", "float64": "double"}
 _SMALL_MODEL = 1_000_000  # parameters; one step of fewer is over before a second thread has begun
 
 
@@ -60,17 +73,20 @@ class Session:
         if num_threads is None:
             small = self.manifest["model"]["parameters"] < _SMALL_MODEL
             num_threads = 1 if small else 0
-        self._num_threads = num_threads
+        self._num_threads = one_value("num_threads", num_threads, _THREADS)
         self.limits = limits
         # Opened when first used: each holds the weights.
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._opening = threading.Lock()
         self._first_states = {
-            state["name"]: np.array(state.get("initial", [0] * state["size"]), np.float32) for state in self.manifest["states"]
+            state["name"]: np.array(state.get("initial", np.zeros(state["size"])), np.float32) for state in self.manifest["states"]
         }
         self.state_names = list(self._first_states)
         specification = self.manifest["tokenizer"]
-        self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
+        try:
+            self.tokenizer = None if specification is None else tokenizer_from_specification(specification)
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+            raise ArtefactError(f"{self.folder / FILE_NAME}: tokenizer: {error}. Export the model again.") from error
         self._stepping = Stepping(lambda inputs: self._run("step", inputs), self.initial_states(1), self.tokenizer)
 
     def forward(self, **inputs: Any) -> dict[str, np.ndarray]:
@@ -79,9 +95,6 @@ class Session:
 
     def step(self, **inputs: Any) -> dict[str, np.ndarray]:
         """Runs the model on the next steps from explicit states: inputs and every state in, outputs and next_… out."""
-        for name in self.state_names:
-            if name in inputs and not np.all(np.isfinite(inputs[name])):
-                raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
         return self._run("step", inputs)
 
     def feed(
@@ -184,15 +197,15 @@ class Session:
         """
         prompts = strings(prompt, "prompt")
         stops = row_strings("stop", stop, len(prompts))
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         settings = self._settings(
-            prompts, stops, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            time_left, prompts, stops, max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
-        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         if "generate" in self.manifest["signatures"]:
             lengths = np.full(len(prompts), max_new_tokens, np.int32)
             inputs = {"prompt": np.array(prompts, object), "stop": np.array(stops, object), "max_new_tokens": lengths, **settings}
-            texts = self._run("generate", inputs, time_left)["text"].tolist()
+            texts = self._written(inputs, time_left)
         else:
             texts = self._stepping.texts(prompts, stops, max_new_tokens, settings, time_left)
         return texts[0] if isinstance(prompt, str) else texts
@@ -217,11 +230,11 @@ class Session:
         for name, value in (("prompt", prompt), ("stop", stop)):
             if not isinstance(value, str):
                 raise TypeError(f"{name}: expected a string; received {type(value).__name__}")
+        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         settings = self._settings(
-            [prompt], [stop], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
+            time_left, [prompt], [stop], max_new_tokens, temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p,
             repetition_penalty=repetition_penalty, seed=seed,
         )  # fmt: skip
-        time_left = Deadline(self.limits.seconds if deadline is None else deadline)
         return self._stepping.pieces(prompt, stop, max_new_tokens, settings, time_left)
 
     def score(self, text: str | Sequence[str], deadline: float | None = None) -> tuple[Any, Any]:
@@ -245,8 +258,19 @@ class Session:
             return results[0]
         return np.array([r[0] for r in results]), np.array([r[1] for r in results], np.int64)
 
+    def _written(self, inputs: dict[str, Any], deadline: Deadline) -> list[str]:
+        try:
+            outputs = self._run("generate", inputs, deadline)
+        except Exception as error:  # onnxruntime's errors have no class of their own
+            if FINITE_LOGITS in str(error):
+                raise ValueError(NO_TEXT) from error
+            raise
+        if np.isnan(outputs["log_likelihood"]).any():  # graphs of earlier versions do not check
+            raise ValueError(NO_TEXT)
+        return outputs["text"].tolist()
+
     def _settings(
-        self, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
+        self, deadline: Deadline, prompts: list[str], stops: list[str], max_new_tokens: int, **settings: Any
     ) -> dict[str, np.ndarray]:
         """Checks everything that was asked for; the settings of each row."""
         self._require_text()
@@ -254,10 +278,10 @@ class Session:
         for name, texts in (("prompt", prompts), ("stop", stops)):
             for text in texts:
                 self.limits.check_text(name, text)
-                self.tokenizer.tokenize(text)
+                self.tokenizer.tokenize(text, deadline.check)
         if settings["seed"] is None:
             settings["seed"] = [secrets.randbits(63) for _ in prompts]
-        return {name: row_values(name, settings[name], len(prompts), *checks) for name, checks in SETTINGS.items()}
+        return {name: row_values(name, settings[name], len(prompts), allowed) for name, allowed in SETTINGS.items()}
 
     def _require_text(self) -> None:
         if self.tokenizer is None:
@@ -283,6 +307,14 @@ class Session:
                         f"with all its weights in it or in {WEIGHTS_NAME}, as an export is; {reason}. Export it again, or "
                         "update onnxruntime"
                     ) from error
+                specs = self.manifest["signatures"].get(signature, {"inputs": []})["inputs"]
+                listed = {spec["name"]: f"tensor({_ONNX_NAMES.get(spec['dtype'], spec['dtype'])})" for spec in specs}
+                received = {put.name: put.type for put in session.get_inputs()}
+                if listed != received:
+                    raise ArtefactError(
+                        f"{self.folder / FILE_NAME}: signatures.{signature}.inputs: expected those of {signature}.onnx, {received}; "
+                        f"received {listed}. Export the model again."
+                    )
                 self._sessions[signature] = session
             return self._sessions[signature]
 
@@ -305,7 +337,7 @@ class Session:
 
     def _checked(self, spec: dict[str, Any], value: Any) -> np.ndarray:
         name, shape = spec["name"], spec["shape"]
-        array = np.asarray(value)
+        array = as_array(value)
         dtype = np.dtype(object if spec["dtype"] == "string" else spec["dtype"])
         if array.dtype != dtype and not (array.dtype.kind in "iu" and dtype.kind in "iuf" or array.dtype.kind == dtype.kind == "f"):
             raise ValueError(f"{name}: expected {dtype}; received {array.dtype}")
@@ -315,4 +347,9 @@ class Session:
         if name == "token_ids" and limit is not None and array.size and not 0 <= array.min() <= array.max() < limit:
             worst = array.min() if array.min() < 0 else array.max()
             raise ValueError(f"token_ids: expected values in [0, {limit}), the vocabulary; received {worst}")
-        return array.astype(dtype, copy=False)
+        if dtype.kind == "O":
+            return array
+        array = same_values(name, array, dtype)
+        if name in self._first_states and not np.isfinite(array).all():
+            raise ValueError(f"{name}: expected finite numbers; received NaN or infinity, which no step can mend")
+        return array

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasrnn._portable.arguments import NO_TEXT
 from kerasrnn.export.runtime.limits import Deadline
 from kerasrnn.export.runtime.pieces import Pieces
 from kerasrnn.export.runtime.sampling import next_token
@@ -53,7 +54,7 @@ class Stepping:
         off = {name for name, value in (("min_p", 0), ("repetition_penalty", 1)) if np.all(settings[name] == value)}
         settings = {name: None if name in off else values for name, values in settings.items()}
         # Each prompt by itself: they differ in length, and the states must be those after its last token.
-        ids = [tokenizer.tokenize(p) for p in prompts]
+        ids = [tokenizer.tokenize(p, deadline.check) for p in prompts]
         read = [self._read(np.array([tokenizer.start_token_id, *i], np.int32), deadline) for i in ids]
         logits = np.stack([logits for logits, _ in read])
         seen = np.zeros(logits.shape, bool)
@@ -63,7 +64,9 @@ class Stepping:
         states = {name: np.concatenate([s[name] for _, s in read]) for name in self._initial_states}
         for t in range(max_new_tokens):
             deadline.check()
-            logits[:, never] = -np.inf
+            logits[:, never] += np.float32(-np.inf)
+            if not np.isfinite(logits.max(axis=-1)).all():
+                raise ValueError(NO_TEXT)
             drawn = next_token(logits, seen=seen, step=t, **settings)
             seen[every_row, drawn] = True
             yield drawn
@@ -73,7 +76,7 @@ class Stepping:
 
     def log_likelihood(self, text: str, deadline: Deadline) -> tuple[float, int]:
         """Summed over the text's tokens, in float64; and their number."""
-        targets = self._tokenizer.tokenize(text)
+        targets = self._tokenizer.tokenize(text, deadline.check)
         token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
         states, total = self._initial_states, 0.0
         for start in range(0, len(targets), _CHUNK):
@@ -84,6 +87,8 @@ class Stepping:
             largest = logits.max(axis=-1)
             normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
             total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
+        if np.isnan(total):
+            raise ValueError(NO_TEXT)
         return total, len(targets)
 
     def _read(self, token_ids: np.ndarray, deadline: Deadline) -> tuple[np.ndarray, dict[str, np.ndarray]]:

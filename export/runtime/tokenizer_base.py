@@ -1,7 +1,7 @@
 """What the runtime's tokenizers share: the checks of a specification, of texts and of token ids."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,11 +59,12 @@ class Tokenizer:
         self.start_token_id: int = ids[start_token]
         self._vocabulary, self._ids = vocabulary, ids
 
-    def tokenize(self, text: str | bytes) -> np.ndarray:
+    def tokenize(self, text: str | bytes, check: Callable[[], None] | None = None) -> np.ndarray:
         """Splits a text into tokens and looks up their ids.
 
         Args:
             text: A string, or bytes of UTF-8, whose invalid parts count as U+FFFD, as in TensorFlow.
+            check: Called again and again meanwhile; what it raises, as at a deadline, ends the work.
 
         Returns:
             Token ids, int32, of shape (length,).
@@ -82,7 +83,7 @@ class Tokenizer:
                 ) from error
         if not isinstance(text, bytes):
             raise TypeError(f"text must be a string or bytes, but received {text!r}, of type {type(text).__name__}.")
-        return self._tokenize(text)
+        return self._tokenize(text) if check is None else self._tokenize_within(text, check)
 
     def detokenize(self, token_ids: Sequence[int] | np.ndarray) -> str:
         """Joins the tokens that the ids stand for.
@@ -123,6 +124,11 @@ class Tokenizer:
 
     def _tokenize(self, text: bytes) -> np.ndarray:
         raise NotImplementedError
+
+    def _tokenize_within(self, text: bytes, check: Callable[[], None]) -> np.ndarray:
+        token_ids = self._tokenize(text)
+        check()
+        return token_ids
 
     def _detokenize(self, token_ids: np.ndarray) -> str:
         raise NotImplementedError

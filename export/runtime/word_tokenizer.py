@@ -1,9 +1,11 @@
 import functools
 import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from kerasrnn.export.runtime.linear_matching import LinearMatcher
 from kerasrnn.export.runtime.tokenizer_base import Tokenizer
 
 
@@ -30,6 +32,7 @@ class WordTokenizer(Tokenizer):
             raise ValueError(f"specification lacks {', '.join(sorted(missing))}. Export the model again.")
         try:
             self._expression = re.compile(specification["pattern"], re.ASCII)
+            self._matcher = LinearMatcher(specification["pattern"])
         except (re.error, TypeError) as error:
             raise ValueError(
                 f"specification's pattern must be a regular expression, but is {specification['pattern']!r}: {error}. "
@@ -38,11 +41,21 @@ class WordTokenizer(Tokenizer):
         self._lowercase, self._separator = specification["lowercase"], specification["separator"]
 
     def _tokenize(self, text: bytes) -> np.ndarray:
+        return self._tokenize_within(text, lambda: None)
+
+    def _tokenize_within(self, text: bytes, check: Callable[[], None]) -> np.ndarray:
         decoded = text.decode("utf-8", "replace")
         if self._lowercase:
             decoded = decoded.lower() if decoded.isascii() else decoded.translate(_lower_case())
         ids, unknown = self._ids, self.unknown_token_id
-        return np.fromiter((ids.get(match.group(), unknown) for match in self._expression.finditer(decoded)), "int32")
+        words = self._simple_words(decoded, check) if self._matcher.is_simple else self._matcher.finditer(decoded, check)
+        return np.fromiter((ids.get(word, unknown) for word in words), "int32")
+
+    def _simple_words(self, text: str, check: Callable[[], None]) -> Iterator[str]:
+        for number, match in enumerate(self._expression.finditer(text)):
+            if number % 4096 == 0:
+                check()
+            yield match.group()
 
     def _detokenize(self, token_ids: np.ndarray) -> str:
         return self._separator.join(self._vocabulary[id] for id in token_ids)

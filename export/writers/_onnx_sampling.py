@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import spox.opset.ai.onnx.v20 as op
 
-from kerasrnn.export.runtime.arguments import SMALLEST
+from kerasrnn._portable.arguments import GREEDY_BELOW
 
 _GAMMA = 0x9E3779B97F4A7C15
 
@@ -47,7 +47,7 @@ class Sampler:
         self.most = op.reduce_max(op.concat([op.where(filtered, k, integer(1)), integer([1])], axis=0), keepdims=1)
         self.k, self.top_p, self.filtered = column(k), column(top_p), column(filtered)
         self.keeps_all = op.equal(self.k, integer(vocabulary_size))
-        self.drawn = op.greater_or_equal(temperature, real(SMALLEST))
+        self.drawn = op.greater_or_equal(temperature, real(GREEDY_BELOW))
         self.divisor = column(op.where(self.drawn, temperature, real(1)))
         self.min_p, self.repetition_penalty, self.seed = column(min_p), column(repetition_penalty), seed
         self.any_penalty = any_of(op.not_(op.equal(repetition_penalty, real(1))))

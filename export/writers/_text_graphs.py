@@ -8,7 +8,7 @@ import onnx
 import spox
 import spox.opset.ai.onnx.v20 as op
 
-from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SMALLEST
+from kerasrnn._portable.arguments import COUNT, FINITE_LOGITS, GENERATE_INPUTS, SETTINGS
 from kerasrnn.export.writers._hoisting import hoist_invariants
 from kerasrnn.export.writers._onnx_checks import name_checks, zero_if
 from kerasrnn.export.writers._onnx_forms import stop_of, tokenizer_of
@@ -19,17 +19,9 @@ from kerasrnn.export.writers._signatures import MAX_NEW_TOKENS
 
 _CHUNK = 512  # tokens read in one call of the model: a long text takes bounded memory
 
-_RANGES: dict[str, tuple[Any, str]] = {
-    "max_new_tokens": (
-        lambda v: op.and_(op.greater(v, _like(v, 0)), op.less_or_equal(v, _like(v, MAX_NEW_TOKENS))), f"1 to {MAX_NEW_TOKENS}"
-    ),
-    "temperature": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less(v, real(np.inf))), "a finite number ≥ 0"),
-    "top_k": (lambda v: op.greater_or_equal(v, _like(v, 0)), "an integer ≥ 0"),
-    "top_p": (lambda v: op.and_(op.greater(v, real(0)), op.less_or_equal(v, real(1))), "a number in (0, 1]"),
-    "min_p": (lambda v: op.and_(op.greater_or_equal(v, real(0)), op.less_or_equal(v, real(1))), "a number in [0, 1]"),
-    "repetition_penalty": (
-        lambda v: op.and_(op.greater_or_equal(v, real(SMALLEST)), op.less(v, real(np.inf))), f"a finite number ≥ {SMALLEST}"
-    ),
+_RANGES = {
+    "max_new_tokens": COUNT._replace(most=MAX_NEW_TOKENS, words=f"1 to {MAX_NEW_TOKENS}"),
+    **{name: allowed for name, allowed in SETTINGS.items() if name != "seed"},  # every int64 is a seed
 }
 
 
@@ -40,8 +32,10 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
     inputs = _of_as_many_rows(arguments, like="prompt")
     parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
     max_new_tokens = op.cast(inputs["max_new_tokens"], to=np.int64)
-    for name, (is_valid, expected) in _RANGES.items():
-        max_new_tokens = op.add(max_new_tokens, zero_if(is_valid(inputs[name]), name, expected))
+    for name, allowed in _RANGES.items():
+        value = inputs[name]
+        holds = op.and_(op.greater_or_equal(value, _like(value, allowed.least)), op.less_or_equal(value, _like(value, allowed.most)))
+        max_new_tokens = op.add(max_new_tokens, zero_if(holds, name, allowed.words))
     settings = {name: inputs[name] for name in ("temperature", "top_p", "min_p", "repetition_penalty", "seed")}
     sampler = Sampler(**settings, top_k=op.cast(inputs["top_k"], to=np.int64), vocabulary_size=model.vocabulary_size)
 
@@ -70,7 +64,8 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
         seen = when(sampler.any_penalty, lambda: _marked(seen, column(tokens)), lambda: seen)
         recent, now = recent_tokens(recent, tokens), op.add(t, integer(1))
         counts = stop.counts(recent, now, counts)
-        return [op.unsqueeze(any_of(op.less(now, counts)), integer([0])), tokens, counts, seen, recent, *states, tokens, likely]
+        more = op.and_(any_of(op.less(now, counts)), _all_finite(likely))
+        return [op.unsqueeze(more, integer([0])), tokens, counts, seen, recent, *states, tokens, likely]
 
     results = op.loop(
         cond=op.unsqueeze(any_of(op.less(integer(0), max_new_tokens)), integer([0])),
@@ -78,6 +73,8 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
         body=step,
     )
     counts, written, likely = _ranked(results[1], 1), *(op.transpose(_ranked(r, 2)) for r in results[-2:])
+    # Nothing inside a loop can fail by a name.
+    counts = op.add(counts, zero_if(_all_finite(likely), *FINITE_LOGITS.split(": expected ")))
     text, counts = stop.cut(written, counts)
     counted = op.less(op.range(integer(0), _scalar(op.shape(written, start=1)), integer(1)), column(counts))
     likely = op.where(counted, op.cast(likely, to=np.float64), op.const(np.array(0.0)))
@@ -155,6 +152,10 @@ def _after_start(token_ids: Any, rows: Any, tokenizer: Any) -> Any:
 
 def _but_last(token_ids: Any) -> Any:
     return op.slice(token_ids, integer([0]), integer([-1]), integer([1]))
+
+
+def _all_finite(values: Any) -> Any:
+    return op.not_(any_of(op.not_(op.less(op.abs(values), real(np.inf)))))
 
 
 def _marked(seen: Any, token_ids: Any) -> Any:

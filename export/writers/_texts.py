@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasrnn.export.runtime.arguments import GENERATE_INPUTS, SETTINGS
+from kerasrnn._portable.arguments import GENERATE_INPUTS, SETTINGS
 from kerasrnn.export.runtime.sampling import next_token, uniform
 
 BOUNDARY = 1e-4

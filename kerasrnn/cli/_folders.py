@@ -14,7 +14,9 @@ def find_artefact(folder: Path) -> Path:
     Raises:
         FileNotFoundError: There is neither.
     """
-    versions = sorted((path for path in folder.glob("[0-9]*") if path.name.isdecimal()), key=lambda path: int(path.name))
+    # Serving's versions are numbers of 64 bits; Python refuses to read one of thousands of digits.
+    names = (path for path in folder.glob("[0-9]*") if path.name.isdecimal() and len(path.name) < 20)
+    versions = sorted((path for path in names if int(path.name) < 2**63), key=lambda path: int(path.name))
     for candidate in (folder, folder / "onnx", *versions[-1:]):
         if (candidate / "manifest.json").is_file():
             return candidate

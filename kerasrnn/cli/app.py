@@ -20,7 +20,7 @@ from kerasrnn.cli.prepare import prepare
 from kerasrnn.cli.stats import stats
 from kerasrnn.cli.train import train
 
-_BAD_INPUT = (ValueError, TypeError, OSError, ImportError)
+_BAD_INPUT = (ValueError, TypeError, OSError, ImportError, MemoryError)
 
 
 class _Commands(TyperGroup):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._portable.arguments import as_array
 
 _ROWS = "carried_states_rows"  # names the operation that finds another batch size
 
@@ -92,7 +93,7 @@ class CarriedStates:
             return
         if set(states) != set(self._names):
             raise ValueError(f"states: expected {self._names}, the model's state_names; received {sorted(states)}")
-        values = [np.asarray(states[name]) for name in self._names]
+        values = [as_array(states[name]) for name in self._names]
         initial = self._initial(len(values[0]) if values[0].ndim else 0)
         for name, value, like in zip(self._names, values, initial):
             if value.shape != like.shape:
@@ -106,7 +107,7 @@ class CarriedStates:
                 f"states: expected a number of rows that {self._replicas} replicas can share equally; received {rows}. Pass "
                 "what carried_states.get() returned in training on as many replicas, or on one."
             )
-        self._assign([tf.cast(value, like.dtype) for value, like in zip(values, initial)])
+        self._assign([_cast(name, value, like.dtype) for name, value, like in zip(self._names, values, initial)])
         self._were_set = True
 
     def reset(self) -> None:
@@ -194,3 +195,12 @@ class CarriedStates:
         first = next(iterator)
         rows = next(len(self._locals(value)[0]) for value in keras.tree.flatten(first) if value is not None)
         return rows, itertools.chain([first], iterator)
+
+
+def _cast(name: str, value: np.ndarray, dtype: Any) -> Any:
+    if value.dtype.kind not in "iuf":
+        raise ValueError(f"states: expected numbers for {name}; received {value.dtype}. Pass what carried_states.get() returned.")
+    found = tf.cast(value, dtype)
+    if not np.array_equal(np.isfinite(value), tf.math.is_finite(found)):
+        raise ValueError(f"states: expected numbers for {name} that {found.dtype.name} holds; received larger ones.")
+    return found

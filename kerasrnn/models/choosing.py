@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasrnn.models._arguments import positive_integer, strings
+from kerasrnn._portable.arguments import positive_integer, strings
 from kerasrnn.samplers import length_norm
 from kerasrnn.samplers.beam_search import check_length_penalty
 

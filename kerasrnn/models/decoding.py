@@ -1,19 +1,18 @@
 """Text out of a language model, and the likelihood of text under it: one compiled graph for all lengths."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._portable.arguments import COUNT, FINITE_LOGITS, GENERATE_INPUTS, NO_TEXT, SETTINGS
 from kerasrnn.models import _stop_strings
+from kerasrnn.models.drawing import drawn_by, key_of
 from kerasrnn.samplers import next_token
-from kerasrnn.samplers.settings import COUNT, SETTINGS
 
 _CHUNK = 512  # tokens read in one call of the model: a long text takes bounded memory
-GENERATE_INPUTS = (
-    "prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "stop", "seed",
-)  # fmt: skip
 
 
 class Decoder:
@@ -34,10 +33,22 @@ class Decoder:
         tokens, ids, t = (tf.TensorSpec(shape, tf.int32) for shape in ((None,), (None, None), ()))
         seen = tf.TensorSpec((None, model.vocabulary_size), tf.bool)
         self.write = compiled(self._write, self.inputs["generate"])
+        key = tf.TensorSpec((), tf.int64)
+        self._write_by = compiled(lambda key, *inputs: self._write(*inputs, sampler=key), [key, *self.inputs["generate"]])
         self.begin = compiled(self.begin_graph, [spec["prompt"]])
-        self.step = compiled(self._step, [tokens, states, seen, t, {name: spec[name] for name in settings}])
+        step = [tokens, states, seen, t, {name: spec[name] for name in settings}]
+        self.step = compiled(self._step, step)
+        self._step_by = compiled(lambda key, *inputs: self._step(*inputs, sampler=key), [key, *step])
         self.text_of_tokens = compiled(self._text_of_tokens, [tokens])
         self.score_chunk = compiled(self._log_likelihood, [ids, ids, states])
+
+    def write_by(self, sampler: Any) -> Callable[..., Any]:
+        """`write`, whose tokens a sampler with its own `__call__` draws."""
+        return lambda *inputs: self._write_by(key_of(sampler), *inputs)
+
+    def step_by(self, sampler: Any) -> Callable[..., Any]:
+        """`step`, whose tokens a sampler with its own `__call__` draws."""
+        return lambda *inputs: self._step_by(key_of(sampler), *inputs)
 
     def score(self, texts: Sequence[str], num_steps: int, verbose: bool, prompt: str | None = None) -> tuple[Any, Any]:
         """Log-likelihoods (rows,) float64 and numbers of tokens (rows,), of the texts alone or as they follow a prompt."""
@@ -54,6 +65,8 @@ class Decoder:
             log_likelihood, states = self.score_chunk(*pair, states)
             total += log_likelihood.numpy()
             bar.add(1)
+        if np.isnan(total).any():
+            raise ValueError(NO_TEXT)
         return total, counts
 
     def score_strings(self, text: Any) -> dict[str, Any]:
@@ -99,7 +112,7 @@ class Decoder:
 
     def _write(
         self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any,
-        repetition_penalty: Any, stop: Any, seed: Any,
+        repetition_penalty: Any, stop: Any, seed: Any, sampler: Any = None,
     ) -> dict[str, Any]:  # fmt: skip
         """`generate_strings`, and `token_ids` (batch, time) with their `log_probabilities` under the model as it is."""
         given = {
@@ -114,11 +127,10 @@ class Decoder:
             given = {name: tf.identity(value) for name, value in given.items()}
         stop, max_new_tokens = given["stop"], given["max_new_tokens"]
         settings = {name: given[name] for name in SETTINGS}
-        ranges = {name: (value, *SETTINGS[name][1:]) for name, value in settings.items()}
-        ranges["max_new_tokens"] = (max_new_tokens, *COUNT[1:])
+        ranges = {**SETTINGS, "max_new_tokens": COUNT}
         checks = [
-            tf.debugging.Assert(tf.reduce_all(is_valid(value)), [f"{name}: expected {expected}; received", value])
-            for name, (value, is_valid, expected) in ranges.items()
+            tf.debugging.Assert(tf.reduce_all(allowed.holds(given[name])), [f"{name}: expected {allowed.words}; received", given[name]])
+            for name, allowed in ranges.items()
         ]
         with tf.control_dependencies(checks):
             prompt = tf.identity(prompt)
@@ -126,7 +138,7 @@ class Decoder:
         stop, any_stop = _stop_strings.to_search(stop)
 
         def body(t: Any, tokens: Any, states: list[Any], seen: Any, counts: Any, written: Any, likely: Any) -> Any:
-            tokens, states, seen, log_probabilities = self._step(tokens, states, seen, t, settings)
+            tokens, states, seen, log_probabilities = self._step(tokens, states, seen, t, settings, sampler)
             t, written, likely = t + 1, written.write(t + 1, tokens), likely.write(t + 1, log_probabilities)
 
             def until_stop() -> Any:
@@ -167,10 +179,20 @@ class Decoder:
         )
         return *self._read(prompt_ids), seen > 0
 
-    def _step(self, tokens: Any, states: list[Any], seen: Any, t: Any, settings: dict[str, Any]) -> tuple[Any, ...]:
+    def _step(
+        self, tokens: Any, states: list[Any], seen: Any, t: Any, settings: dict[str, Any], sampler: Any = None
+    ) -> tuple[Any, ...]:
         """Draws token t of every row: tokens, states and seen as they are then, and the tokens' log-probabilities."""
         logits, states = self.logits(tokens, states)
-        tokens = next_token(logits + self.never, seen=seen, step=tf.cast(t, tf.int64), **settings)
+        allowed, t = logits + self.never, tf.cast(t, tf.int64)
+        # A maximum may lose NaN, a sum does not.
+        finite = tf.reduce_all(tf.math.is_finite(tf.reduce_logsumexp(allowed, axis=-1)))
+        with tf.control_dependencies([tf.debugging.Assert(finite, [NO_TEXT])]):
+            allowed = tf.identity(allowed)
+        if sampler is None:
+            tokens = next_token(allowed, seen=seen, step=t, **settings)
+        else:
+            tokens = drawn_by(sampler, allowed, settings["seed"], t, seen)
         seen |= tf.one_hot(tokens, self.model.vocabulary_size, on_value=True, off_value=False)
         return tokens, states, seen, -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tokens, logits=logits)
 
@@ -213,6 +235,17 @@ class Decoder:
 
         _, states = tf.while_loop(lambda start, _: start < width, body, [0, model.get_initial_state(rows)])
         return tf.gather(token_ids, lengths, batch_dims=1), states
+
+
+@contextlib.contextmanager
+def finite_logits() -> Iterator[None]:
+    """Turns a graph's error about its logits into a ValueError with what it says."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        if FINITE_LOGITS not in str(error):
+            raise
+        raise ValueError(NO_TEXT) from error
 
 
 def compiled(function: Any, inputs: list[Any]) -> Any:

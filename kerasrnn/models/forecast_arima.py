@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.models._arguments import positive_integer
+from kerasrnn._portable.arguments import positive_integer
 from kerasrnn.models._series_arrays import series_arrays
 from kerasrnn.models.multi_step import MultiStep
 

@@ -1,7 +1,6 @@
 """Paths into the future: values drawn from a forecaster's outputs, fed back, and drawn again."""
 
 import functools
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -219,12 +218,3 @@ class PathSampler:
         )
         share = (position - below)[:, :, None, None]
         return tf.transpose(low + share * (high - low), [0, 2, 3, 1])
-
-
-def seeds_of(seed: Any, rows: int) -> np.ndarray:
-    """One seed a row, int64: of a single one, s, those from s on, so that rows do not err alike."""
-    given = np.asarray(secrets.randbits(62) if seed is None else seed)
-    if given.dtype.kind not in "iu" or given.shape not in ((), (rows,)):
-        raise ValueError(f"seed: expected an integer, or one for each of the {rows} windows; received {seed!r}.")
-    given = given.astype(np.int64)
-    return given if given.ndim else given + np.arange(rows)

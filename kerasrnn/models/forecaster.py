@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN
-from kerasrnn.models._arguments import positive_integer
+from kerasrnn._portable.arguments import positive_integer
 from kerasrnn.models._distributed import Distributed
 from kerasrnn.models._forecast_outputs import (
     OUTPUTS,

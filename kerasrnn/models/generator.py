@@ -8,11 +8,12 @@ import numpy as np
 
 from kerasrnn import samplers
 from kerasrnn._backend import tf
-from kerasrnn.models._arguments import row_strings, row_values, strings
+from kerasrnn._portable.arguments import COUNT, NO_TEXT, SETTINGS, one_value, row_strings, row_values, strings
 from kerasrnn.models.beam_search import BeamSearchGraph
+from kerasrnn.models.decoding import finite_logits
+from kerasrnn.models.drawing import draws_by_itself
 from kerasrnn.models.generation import Generation, generations
 from kerasrnn.models.streaming import stream_pieces
-from kerasrnn.samplers.settings import COUNT, SETTINGS, one_value
 
 _OFF = samplers.Sampler().settings
 
@@ -35,34 +36,37 @@ class Generator:
             _check_alone(sampler, settings)
             settings = getattr(sampler, "settings", {})
         search = sampler if isinstance(sampler, samplers.BeamSearch) else None
+        own = sampler if draws_by_itself(sampler) else None
         samples = _samples(num_samples, search)
         if stream:
             _check_stream(prompt, num_samples, search, return_log_probabilities)
         given = {
             "prompt": prompts,
             "stop": row_strings("stop", stop, rows),
-            "max_new_tokens": row_values("max_new_tokens", max_new_tokens, rows, *COUNT),
+            "max_new_tokens": row_values("max_new_tokens", max_new_tokens, rows, COUNT),
         }
         if seed is None:
             seed = [secrets.randbits(63) for _ in range(rows)]
         for name, value in {**settings, "seed": seed}.items():
-            given[name] = row_values(name, value, rows, *SETTINGS[name])
+            given[name] = row_values(name, value, rows, SETTINGS[name])
         if stream:
-            return stream_pieces(self._decoder, given)
-        written = self._draw(given, samples) if search is None else self._beam_search(given, search, samples)
+            return stream_pieces(self._decoder, given, own)
+        written = self._draw(given, samples, own) if search is None else self._beam_search(given, search, samples)
         if not all(written):
-            raise ValueError("the model holds no text to be possible: its logits are NaN or −∞, as when training diverged")
+            raise ValueError(NO_TEXT)
         results = [row if return_log_probabilities else [found.text for found in row] for row in written]
         if num_samples is None:
             results = [row[0] for row in results]
         return results[0] if isinstance(prompt, str) else results
 
-    def _draw(self, given: dict[str, Any], samples: int) -> list[list[Generation]]:
+    def _draw(self, given: dict[str, Any], samples: int, own: Any) -> list[list[Generation]]:
         # As lists, since NumPy's strings lose their last NULs.
         repeated = {name: [value for value in values for _ in range(samples)] for name, values in given.items()}
         repeated["seed"] = np.repeat(given["seed"], samples) + np.tile(np.arange(samples), len(given["seed"]))
         inputs = self._decoder.inputs["generate"]
-        written = generations(self._decoder.write(*(tf.constant(repeated[i.name], i.dtype) for i in inputs)))
+        write = self._decoder.write if own is None else self._decoder.write_by(own)
+        with finite_logits():
+            written = generations(write(*(tf.constant(repeated[i.name], i.dtype) for i in inputs)))
         return [written[start : start + samples] for start in range(0, len(written), samples)]
 
 
@@ -78,7 +82,7 @@ def _check_alone(sampler: Any, settings: dict[str, Any]) -> None:
 def _samples(num_samples: Any, search: samplers.BeamSearch | None) -> int:
     if num_samples is None:
         return 1
-    samples = one_value("num_samples", num_samples, *COUNT)
+    samples = one_value("num_samples", num_samples, COUNT)
     if search is not None and samples > search.num_beams:
         raise ValueError(
             f"num_samples: expected at most the search's num_beams, {search.num_beams}; received {num_samples}. "

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasrnn.models._arguments import positive_integer
-from kerasrnn.models.forecast_paths import NUM_PATHS, PathSampler, seeds_of
+from kerasrnn._portable.arguments import positive_integer, row_seeds
+from kerasrnn.models.forecast_paths import NUM_PATHS, PathSampler
 
 
 class MultiStep:
@@ -118,7 +118,7 @@ class MultiStep:
         batch_size: int,
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
         """The outputs of some windows, and their paths, again and again."""
-        seeds, at_once = seeds_of(seed, len(windows)), max(1, positive_integer("batch_size", batch_size) // num_paths)
+        seeds, at_once = row_seeds(seed, len(windows)), max(1, positive_integer("batch_size", batch_size) // num_paths)
         for begin in range(0, len(windows), at_once):
             some = slice(begin, begin + at_once)
             outputs = self._horizon_ahead(windows[some])
@@ -253,7 +253,7 @@ class MultiStep:
             )
         lags, furthest = self._lags(lags, len(past), max(ks)), max(ks)
         count = len(past) - lags + 1
-        seeds = seeds_of(seed, count)
+        seeds = row_seeds(seed, count)
         found: dict[int, list[np.ndarray]] = {one: [] for one in ks}
         for begin in range(0, count - min(ks), positive_integer("batch_size", batch_size)):
             rows = np.arange(begin, min(begin + batch_size, count - min(ks)))

@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn._portable.arguments import SETTINGS
 from kerasrnn.models._pieces import Pieces, UntilStop
-from kerasrnn.samplers.settings import SETTINGS
+from kerasrnn.models.decoding import finite_logits
 
 
-def stream_pieces(decoder: Any, given: dict[str, Any]) -> Iterator[str]:
+def stream_pieces(decoder: Any, given: dict[str, Any], sampler: Any = None) -> Iterator[str]:
     """The continuation of one prompt, each piece as soon as no later token can change it; together, what `generate` writes.
 
     Args:
         decoder: a Decoder.
         given: `prompt`, `stop`, `max_new_tokens` and the settings of the draw, one value each.
+        sampler: what draws in their place, a `kerasrnn.samplers.Sampler` with its own `__call__`.
 
     Yields:
         Non-empty strings.
@@ -29,8 +31,10 @@ def stream_pieces(decoder: Any, given: dict[str, Any]) -> Iterator[str]:
 
     pieces, writer = Pieces(lambda token_ids: text(*token_ids)), UntilStop(given["stop"][0])
     tokens, states, seen = decoder.begin(tf.constant(given["prompt"]))
+    step = decoder.step if sampler is None else decoder.step_by(sampler)
     for t in range(int(given["max_new_tokens"][0])):
-        tokens, states, seen, _ = decoder.step(tokens, states, seen, tf.constant(t), settings)
+        with finite_logits():
+            tokens, states, seen, _ = step(tokens, states, seen, tf.constant(t), settings)
         if piece := writer.add(pieces.add(int(tokens[0]))):
             yield piece
         if writer.stopped:

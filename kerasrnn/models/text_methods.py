@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kerasrnn.models._arguments import positive_integer, strings
+from kerasrnn._portable.arguments import positive_integer, strings
 from kerasrnn.models.choosing import Ranking, choose
 from kerasrnn.models.decoding import Decoder
 from kerasrnn.models.generator import Generator
@@ -56,7 +56,8 @@ class TextMethods:
             seed: the same seed writes the same text, in exported models too; None draws a new one.
             (All of these may be lists, one value a prompt.)
             sampler: in place of the settings from temperature to repetition_penalty, an object of `kerasrnn.samplers`, or
-                its name: "greedy", "random", "top_k", "top_p", "min_p", "beam_search".
+                its name: "greedy", "random", "top_k", "top_p", "min_p", "beam_search". A `Sampler` with its own `__call__` is
+                called for every token, in Python; no exported model can hold it.
             num_samples: how many texts to write for each prompt. The i-th is that of seed + i; those of beam search are
                 the best, the first one first.
             stream: whether to return an iterator over the pieces of one prompt's text, each as soon as it is certain.
@@ -68,7 +69,8 @@ class TextMethods:
             list of them in place of each string. (Of beam search fewer, if the model holds no more to be possible.)
 
         Raises:
-            ValueError: an argument outside its range, arguments that exclude each other, or the model has no tokenizer.
+            ValueError: an argument outside its range, arguments that exclude each other, the model has no tokenizer, or its
+                logits are NaN or infinite.
             TypeError: a prompt or a stop string that is no string.
 
         Example:
@@ -182,4 +184,9 @@ class TextMethods:
         writers = {"onnx": export.export_onnx, "tf_saved_model": export.export_saved_model}
         if format not in writers:
             raise ValueError(f"format: expected one of {sorted(writers)}; received {format!r}")
+        if "sampler" in kwargs:
+            raise ValueError(
+                f"sampler: expected none, as an exported model takes a sampler's settings with each request, and no Python; received "
+                f"{kwargs['sampler']!r}. Give its settings to generate, or draw by your own rule from the logits that step returns."
+            )
         return writers[format](self, filepath, verbose=bool(verbose), **kwargs)

@@ -12,6 +12,8 @@ from kerasrnn.ngram._interpolation import Interpolation
 from kerasrnn.ngram._trie import Trie
 
 START, END, UNKNOWN = "<s>", "</s>", "<unk>"
+ROUNDED_ONE = 1e-5  # log₁₀ of the largest probability, as programs round it
+LARGEST = 308.0  # log₁₀ of the largest back-off that is a number
 IMPOSSIBLE = -99.0  # what the format's programs write for a probability of 0
 
 
@@ -135,6 +137,10 @@ class Reader:
                 values = float(fields[0]), float(fields[length + 1]) if len(fields) == length + 2 else 0.0
             except ValueError:
                 self._fail(number, "numbers before and after the words", line)
+            if not values[0] <= ROUNDED_ONE:
+                self._fail(number, "a log10(p) of at most 0", line)
+            if not values[1] < LARGEST:
+                self._fail(number, f"a back-off below {LARGEST:g}, a logarithm too", line)
             if length == 1 and words == [END] and values[0] <= IMPOSSIBLE:
                 continue
             if length == 1 and new_words:

@@ -28,7 +28,8 @@ class ArpaModel(NgramModel):
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is no ARPA file or a part of one, or its words are not the tokenizer's.
+        ValueError: If the file is no ARPA file or a part of one, it holds a probability above 1 or what is no number (with the
+            line), or its words are not the tokenizer's.
 
     Example:
 

@@ -5,7 +5,7 @@ from typing import Any, Self
 import numpy as np
 
 from kerasrnn._backend import keras
-from kerasrnn.samplers.settings import COUNT, one_value
+from kerasrnn._portable.arguments import COUNT, Range, one_value
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
@@ -36,7 +36,7 @@ class BeamSearch:
     """
 
     def __init__(self, num_beams: int = 4, length_penalty: float = 0.0) -> None:
-        self.num_beams = one_value("num_beams", num_beams, *COUNT)
+        self.num_beams = one_value("num_beams", num_beams, COUNT)
         self.length_penalty = check_length_penalty(length_penalty)
 
     def get_config(self) -> dict[str, Any]:
@@ -52,8 +52,8 @@ class BeamSearch:
 
 def check_length_penalty(length_penalty: Any) -> float:
     # Below 0 the search could not tell when to end: a longer text might always become better.
-    in_range = (np.float64, lambda v: (v >= 0) & (v < np.inf), "a finite number ≥ 0 (0 is off)")
-    return float(one_value("length_penalty", length_penalty, *in_range))
+    in_range = Range(np.float64, 0.0, np.finfo(np.float64).max, "a finite number ≥ 0 (0 is off)")
+    return float(one_value("length_penalty", length_penalty, in_range))
 
 
 def length_norm(length: Any, length_penalty: Any) -> Any:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from kerasrnn._backend import tf
+from kerasrnn._portable.arguments import GREEDY_BELOW
 from kerasrnn.samplers.random_generator import uniform
-from kerasrnn.samplers.settings import SMALLEST
 
 
 def next_token(
@@ -50,7 +50,7 @@ def next_token(
     """
     penalty = repetition_penalty[:, None]
     logits = tf.where(seen, tf.where(logits > 0, logits / penalty, logits * penalty), logits)
-    is_drawn = temperature >= SMALLEST
+    is_drawn = temperature >= GREEDY_BELOW
     greedy = tf.argmax(logits, axis=-1, output_type=tf.int32)
     scaled = logits / tf.where(is_drawn, temperature, 1.0)[:, None]
     filtered = tf.cond(

@@ -3,8 +3,8 @@
 from typing import Any, Self
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._portable.arguments import COUNT, SETTINGS, one_value
 from kerasrnn.samplers.next_token import next_token
-from kerasrnn.samplers.settings import COUNT, SETTINGS, one_value
 
 
 @keras.saving.register_keras_serializable(package="kerasrnn")
@@ -12,7 +12,8 @@ class Sampler:
     """Draws the next token from what its filters leave: repetition penalty, temperature, top-k, top-p, min-p, in this order.
 
     It holds no state: the draw is a function of logits, seed and step, the same in every runtime. `next_token` gives the
-    definitions and the papers.
+    definitions and the papers. A subclass with its own `__call__` draws as it likes: `LanguageModel.generate` calls it for
+    every token, with tensors that hold values. Exported models take settings only.
 
     Args:
         temperature: the logits are divided by it; 0 always takes the most likely token.
@@ -51,11 +52,11 @@ class Sampler:
         min_p: float = 0.0,
         repetition_penalty: float = 1.0,
     ) -> None:
-        self.temperature = one_value("temperature", temperature, *SETTINGS["temperature"])
-        self.top_k = one_value("top_k", top_k, *SETTINGS["top_k"])
-        self.top_p = one_value("top_p", top_p, *SETTINGS["top_p"])
-        self.min_p = one_value("min_p", min_p, *SETTINGS["min_p"])
-        self.repetition_penalty = one_value("repetition_penalty", repetition_penalty, *SETTINGS["repetition_penalty"])
+        self.temperature = one_value("temperature", temperature, SETTINGS["temperature"])
+        self.top_k = one_value("top_k", top_k, SETTINGS["top_k"])
+        self.top_p = one_value("top_p", top_p, SETTINGS["top_p"])
+        self.min_p = one_value("min_p", min_p, SETTINGS["min_p"])
+        self.repetition_penalty = one_value("repetition_penalty", repetition_penalty, SETTINGS["repetition_penalty"])
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Sampler:
     def __call__(self, logits: Any, seed: Any, step: Any = 0, seen: Any = None) -> Any:
         logits = tf.convert_to_tensor(logits, tf.float32)
         rows = tf.shape(logits)[0]
-        given = {name: tf.fill((rows,), tf.constant(v, SETTINGS[name][0])) for name, v in self.settings.items()}
+        given = {name: tf.fill((rows,), tf.constant(v, SETTINGS[name].dtype)) for name, v in self.settings.items()}
         seed = tf.broadcast_to(tf.cast(seed, tf.int64), (rows,))
         seen = tf.zeros_like(logits, bool) if seen is None else tf.cast(seen, bool)
         return next_token(logits, **given, seen=seen, seed=seed, step=tf.cast(step, tf.int64))
@@ -141,7 +142,7 @@ class TopK(Sampler):
     """
 
     def __init__(self, k: int = 40, temperature: float = 1.0, repetition_penalty: float = 1.0) -> None:
-        self.k = one_value("k", k, *COUNT)
+        self.k = one_value("k", k, COUNT)
         super().__init__(temperature=temperature, top_k=self.k, repetition_penalty=repetition_penalty)
 
     def get_config(self) -> dict[str, Any]:
@@ -164,7 +165,7 @@ class TopP(Sampler):
     """
 
     def __init__(self, p: float = 0.9, temperature: float = 1.0, repetition_penalty: float = 1.0) -> None:
-        self.p = one_value("p", p, *SETTINGS["top_p"])
+        self.p = one_value("p", p, SETTINGS["top_p"])
         super().__init__(temperature=temperature, top_p=self.p, repetition_penalty=repetition_penalty)
 
     def get_config(self) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class MinP(Sampler):
     """
 
     def __init__(self, p: float = 0.1, temperature: float = 1.0, repetition_penalty: float = 1.0) -> None:
-        self.p = one_value("p", p, *SETTINGS["min_p"])
+        self.p = one_value("p", p, SETTINGS["min_p"])
         super().__init__(temperature=temperature, min_p=self.p, repetition_penalty=repetition_penalty)
 
     def get_config(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from kerasrnn._files import write_whole
+from kerasrnn._files import read_csv, write_whole
 from kerasrnn.training.epoch_callback import EpochCallback
 
 # What to draw, the best choice first, with the axis's label.
@@ -53,7 +53,11 @@ class Curves(EpochCallback):
 
 
 def read_history(path: str | os.PathLike[str]) -> dict[str, list[float]]:
-    """Reads a history.csv: a list of numbers for each column, in the order of the epochs."""
+    """Reads a history.csv: a list of numbers for each column, in the order of the epochs.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
     rows = _read(Path(path))
     return {name: [float(row[name]) for row in rows] for name in (rows[0] if rows else ())}
 
@@ -86,8 +90,7 @@ def draw_curves(history: dict[str, list[float]]) -> Figure:
 def _read(path: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_csv(path)
     if rows and "epoch" not in rows[0]:
         raise ValueError(f"{str(path)!r} must have a column 'epoch', but has {list(rows[0])}. Move it away.")
     return rows

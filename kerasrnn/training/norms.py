@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._backend import keras, tf
-from kerasrnn._files import write_whole
+from kerasrnn._files import read_csv, write_whole
 from kerasrnn.training._apply_hook import Apply, ApplyHook, step_variable
 from kerasrnn.training._recurrent_states import RecurrentStates
 from kerasrnn.training._tensorboard import EventWriter
@@ -184,8 +184,4 @@ def _square(value: np.ndarray) -> float:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        # A kill may have cut the last row.
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+    return read_csv(path) if path.exists() else []

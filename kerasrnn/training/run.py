@@ -17,7 +17,7 @@ from kerasrnn.training.curves import Curves
 from kerasrnn.training.epoch_seconds import EpochSeconds
 from kerasrnn.training.epoch_seed import EpochSeed
 from kerasrnn.training.new_tokenizer import adapt, token_ids_of
-from kerasrnn.training.out_of_memory import advice_on_memory
+from kerasrnn.training.out_of_memory import advice_on_memory, check_memory
 from kerasrnn.training.progress_bar import ProgressBar
 from kerasrnn.training.run_folder import RunFolder
 from kerasrnn.training.run_windows import steps_per_epoch, training_windows, validation_windows
@@ -114,7 +114,9 @@ def train(
         ) from error
     characters_per_token = len(texts.train) / len(token_ids)
     keras.utils.set_random_seed(settings.seed)
-    model = settings.compiled_model(tokenizer, steps, characters_per_token)
+    with advice_on_memory(units=settings.units, layers=settings.layers, vocabulary_size=settings.vocabulary_size):
+        check_memory(settings, tokenizer.vocabulary_size())
+        model = settings.compiled_model(tokenizer, steps, characters_per_token)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 
     run = RunFolder.write(folder, names, texts, settings, model, max_minutes=max_minutes, prompt=prompt, command=command)

@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasrnn import __version__
 from kerasrnn._backend import keras, tf
-from kerasrnn._files import write_whole
+from kerasrnn._files import read_json, write_whole
 from kerasrnn.data import Corpus
 from kerasrnn.models import LanguageModel
 from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification
@@ -63,7 +63,7 @@ class RunFolder:
                 f"{str(self.path)!r} must be a folder that kerasrnn train wrote, but has no config.json."
             )
         try:
-            config = json.loads(file.read_text(encoding="utf-8"))
+            config = read_json(file)
             if config["version"] != VERSION:
                 raise ValueError(f"expected version {VERSION}, found {config['version']!r}")
             self.corpus_names: list[str] = config["corpus"]["names"]
@@ -71,7 +71,7 @@ class RunFolder:
             self.settings = Settings(**config["settings"])
             self._parts: list[int] | None = config["corpus"].get("parts")
             self.parameters: int | None = config.get("model", {}).get("parameters")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{str(file)!r} does not describe a run that this kerasrnn can read: {str(error).rstrip('.')}. Train into a new folder."
             ) from error
@@ -179,7 +179,7 @@ class RunFolder:
         if not self.tokenizer_path.is_file():
             raise FileNotFoundError(f"{str(self.path)!r} holds no tokenizer.json: train into a new folder.")
         try:
-            return tokenizer_from_specification(json.loads(self.tokenizer_path.read_text(encoding="utf-8")))
+            return tokenizer_from_specification(read_json(self.tokenizer_path))
         except ValueError as error:
             raise ValueError(
                 f"{str(self.tokenizer_path)!r} is damaged: {str(error).rstrip('.')}. Train into a new folder."

@@ -201,7 +201,7 @@ def test_every_help_has_an_example():
     assert f"kerasrnn {kerasrnn.__version__}" in succeed("--version")
     for command in ("train", "evaluate", "compare", "generate", "export", "inspect", "stats", "prepare"):
         assert command in succeed("--help")
-        assert f"Example:  kerasrnn {command} " in succeed(command, "--help")
+        assert f"Example: kerasrnn {command} " in " ".join(succeed(command, "--help").split())
 
 
 def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
@@ -258,9 +258,9 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("evaluate EXPORTED --text LATIN", "latin.txt' must be UTF-8, but its byte 0xE9 at offset 3 is not"),
         ("evaluate EXPORTED --text EMPTY", "is empty"),
         ("evaluate EXPORTED --text NEW", "must be an existing file"),
-        ("generate RUN --temperature nan", "--temperature"),
+        ("generate RUN --temperature nan", "temperature"),
         ("generate EXPORTED --temperature -1", "--temperature"),
-        ("generate EXPORTED --temperature nan", "--temperature"),
+        ("generate EXPORTED --temperature nan", "temperature"),
         ("generate EXPORTED --top-p 0", "top_p: expected a number in (0, 1]"),
         ("generate EXPORTED --top-k -1", "--top-k"),
         ("generate EXPORTED --max-new-tokens 0", "--max-new-tokens"),

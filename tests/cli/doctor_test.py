@@ -16,6 +16,7 @@ from kerasrnn.data import Corpus
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.tokenizers import CharTokenizer
 from kerasrnn.training import RunFolder, Settings
+from manifests import WHOLE
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +96,7 @@ def test_layers_of_a_run_in_tables(run):
 def test_fates_of_an_exported_model(kind, tmp_path):
     (tmp_path / "forward.onnx").write_bytes(b"a graph")
     layers = {"layers": {"gru": "native GRU"}} if kind == "onnx" else {}
-    write_manifest(tmp_path, {"kind": kind, "model": {"class_name": "Functional", "parameters": 12_345}, **layers})
+    write_manifest(tmp_path, {**WHOLE, "kind": kind, "model": {"class_name": "Functional", "parameters": 12_345}, **layers})
     output = succeed("doctor", tmp_path)
     assert f"Functional, 12,345 parameters, as {kind}" in output
     assert ("native GRU" in output) == (kind == "onnx")

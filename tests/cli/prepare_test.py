@@ -100,5 +100,6 @@ def test_bad_input_is_told_in_one_line(folder, tmp_path, arguments, message):
     names = {"FILE": folder / "b.txt", "EMPTY": tmp_path / "empty", "SPEC": tmp_path / "spec.json"}
     result = invoke(*(names.get(argument, argument) for argument in arguments), "--out", tmp_path / "out")
     assert result.exit_code == 2
-    assert re.match(f"Error: .*{message}", result.stderr) and result.stderr.count("\n") == 1, result.stderr
+    error = result.stderr.strip("\n")  # older versions of rich print an empty line in place of a status
+    assert re.match(f"Error: .*{message}", error) and "\n" not in error, result.stderr
     assert not (tmp_path / "out").exists()

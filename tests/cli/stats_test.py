@@ -129,7 +129,7 @@ def test_bad_files(tmp_path, monkeypatch, name, content, message):
         (tmp_path / name).write_bytes(content)
     result = invoke(name, "--out", "plot.png")
     assert result.exit_code == 2
-    assert re.match(f"Error: .*{message}", result.stderr), result.stderr
+    assert re.match(f"Error: .*{message}", result.stderr.lstrip("\n")), result.stderr
     assert not (tmp_path / "plot.png").exists()
 
 

@@ -4,12 +4,21 @@ import json
 import os
 import random
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from kerasrnn._portable.arguments import SETTINGS
+from kerasrnn.cli.inspect import inspect
 from kerasrnn.export import _manifest
 from kerasrnn.export._manifest import ArtefactError, is_artefact, read_manifest, write_manifest
 from kerasrnn.export.runtime import load
+from kerasrnn.export.runtime.forecasting import forecast_inputs
+from kerasrnn.export.runtime.limits import Deadline
+from manifests import WHOLE
+
+BUNDLES = Path(__file__).parent / "bundles"
 
 
 @pytest.fixture
@@ -54,7 +63,7 @@ def test_any_flipped_bit(either):
 def test_every_bit_of_a_manifest(tmp_path):
     """What a flip would leave the same once parsed, too: an escape's digit in capitals, one more digit of a number."""
     (tmp_path / "a").write_text("a")
-    write_manifest(tmp_path, {"text": "\x0b\x1f “é”", "numbers": [1e-07, 5e-324, 0.1, 1e22], "others": [None, True]})
+    write_manifest(tmp_path, {**WHOLE, "text": "\x0b\x1f “é”", "numbers": [1e-07, 5e-324, 0.1, 1e22], "others": [None, True]})
     path = tmp_path / "manifest.json"
     for position in range(path.stat().st_size):
         for bit in range(8):
@@ -177,8 +186,9 @@ def test_a_version_between_is_read_with_or_without_new_fields(copy):
 
 def test_the_version_rises_only_with_states_that_an_old_reader_would_begin_as_zeros(tmp_path):
     (tmp_path / "a").write_text("a")
+    step = {"inputs": [{"name": "h", "dtype": "float32", "shape": [None, 1]}], "outputs": ["next_h"]}
     for states, version in (([], 3), ([{"name": "h", "size": 1}], 3), ([{"name": "h", "size": 1, "initial": [0.5]}], 4)):
-        write_manifest(tmp_path, {"states": states})
+        write_manifest(tmp_path, {**WHOLE, "signatures": {"step": step}, "states": states})
         assert read_manifest(tmp_path)["version"] == version
         (tmp_path / "manifest.json").unlink()
 
@@ -234,7 +244,7 @@ def test_replaced_while_it_is_read(tmp_path, monkeypatch):
     for name, file in (("old", "a"), ("new", "b"), ("newest", "c")):
         (tmp_path / name).mkdir()
         (tmp_path / name / file).write_text(name)
-        write_manifest(tmp_path / name, {"kind": name})
+        write_manifest(tmp_path / name, {**WHOLE, "kind": name})
     check, rest = _manifest._check_file, ["new", "newest"]
 
     def replaced(*arguments):
@@ -264,5 +274,84 @@ def test_figures_that_are_no_json_are_refused(tmp_path):
 def test_write_then_read(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "ü.bin").write_bytes(b"123")
-    write_manifest(tmp_path, {"kind": "onnx"})
+    write_manifest(tmp_path, {**WHOLE, "kind": "onnx"})
     assert read_manifest(tmp_path)["files"]["sub/ü.bin"]["bytes"] == 3
+
+
+ODD = [
+    None, True, -1, 0, 2**31, 2**64, 10**400, 1.5, 1e308, "", "odd", "\0", [], [[]], [None], ["odd"], [[[[1]]]], {}, {"odd": 1},
+    {"name": None}, [{}], [{"name": 1}],
+]  # fmt: skip
+
+
+def places(value, path=()):
+    """Every place within a manifest; of long lists the first elements."""
+    yield path
+    parts = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, part in parts:
+        yield from places(part, (*path, key))
+
+
+@pytest.mark.parametrize("kind", ["onnx", "causal", "forecast", "masked", "text", "saved_model"])
+def test_odd_values_anywhere_are_an_artefact_error_or_harmless(request, tmp_path, kind):
+    bundle = BUNDLES / kind
+    folder = shutil.copytree(bundle if bundle.is_dir() else request.getfixturevalue(f"{kind}_folder"), tmp_path / "copy")
+    whole = {name: value for name, value in json.loads((folder / "manifest.json").read_text()).items() if name != "sha256"}
+    chance, refused, tried = random.Random(0), 0, 0
+    for path in [path for path in places(whole) if path]:
+        for odd in [_DROPPED, *chance.sample(ODD, 2 if path[0] in ("parity", "files", "versions") else 5)]:
+            changed = json.loads(json.dumps(whole))
+            parent = changed
+            for key in path[:-1]:
+                parent = parent[key]
+            if odd is _DROPPED:
+                del parent[path[-1]]
+            else:
+                parent[path[-1]] = odd
+            edit_to(folder, changed)
+            tried += 1
+            try:
+                manifest = read_manifest(folder)
+                used(folder, manifest)
+            except ArtefactError:
+                refused += 1
+            except ValueError:  # of a call, by the argument's name
+                pass
+    assert refused > tried / 3
+
+
+_DROPPED = object()
+
+
+def edit_to(folder, manifest):
+    text = json.dumps(manifest, indent=1)
+    (folder / "manifest.json").write_bytes(_manifest._sealed(text.removesuffix("\n}").encode()))
+
+
+def used(folder, manifest):
+    """What a reader does with a manifest, but for running the graphs."""
+    inspect(folder)
+    session = load(folder)
+    if "step" in manifest["signatures"]:
+        session.initial_states(2)
+    if session.tokenizer is not None:
+        session.tokenizer.detokenize(session.tokenizer.tokenize("the cat"))
+        session._settings(Deadline(1e6), ["the"], [""], 3, **{**dict.fromkeys(SETTINGS, 1), "seed": None})
+    if "forecast" in manifest["signatures"]:
+        forecast_inputs(manifest, np.zeros((1, 4, 1)), 1, 1, 0, None)
+
+
+@pytest.mark.parametrize("inputs", [
+    [{"name": "token_ids", "dtype": "int64", "shape": [None, None]}], [{"name": "words", "dtype": "int32", "shape": [None, None]}],
+])  # fmt: skip
+def test_inputs_that_are_not_the_graphs(copy, inputs):
+    signatures = read_manifest(copy)["signatures"]
+    edit(copy, signatures={**signatures, "forward": {**signatures["forward"], "inputs": inputs}})
+    with pytest.raises(ArtefactError, match="signatures.forward.inputs: expected those of forward.onnx"):
+        load(copy).forward(**{inputs[0]["name"]: [[1]]})
+
+
+def test_a_file_that_the_manifest_forgot(copy):
+    edit(copy, files={n: f for n, f in read_manifest(copy)["files"].items() if n != "forward.onnx"})
+    with pytest.raises(ArtefactError, match="expected forward.onnx among its files"):
+        load(copy).forward(token_ids=[[1]])

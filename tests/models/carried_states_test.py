@@ -266,8 +266,10 @@ def test_exported_models_carry_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("states", "message"),
     [({"h": np.zeros((2, 3))}, r"expected \['state_0_h'\].*received \['h'\]"),
-     ({"state_0_h": np.zeros((2, 4))}, r"state_0_h of shape \(2, 3\).*\(2, 4\)"), ({"state_0_h": 1.0}, "shape")],
-    ids=["name", "width", "scalar"],
+     ({"state_0_h": np.zeros((2, 4))}, r"state_0_h of shape \(2, 3\).*\(2, 4\)"), ({"state_0_h": 1.0}, "shape"), ({"state_0_h": [["a"] * 3]}, "numbers for state_0_h; received <U1"),
+     ({"state_0_h": [[None] * 3]}, "numbers for state_0_h"), ({"state_0_h": [[1], [2, 3]]}, "shape"),
+     ({"state_0_h": [[1e300] * 3]}, "numbers for state_0_h that float32 holds")],
+    ids=["name", "width", "scalar", "strings", "objects", "ragged", "large"],
 )  # fmt: skip
 def test_states_of_another_model_are_refused(states, message):
     carried = CarriedStates(["state_0_h"], lambda rows: [tf.zeros((rows, 3))])

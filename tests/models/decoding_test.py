@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from kerasrnn.cells import LSTMCell
-from kerasrnn.export.runtime.arguments import GENERATE_INPUTS
+from kerasrnn._portable.arguments import GENERATE_INPUTS
 from kerasrnn.export.runtime.stepping import Stepping
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.export.writers.onnx_artefact import _graph

@@ -182,8 +182,8 @@ def test_points_go_on_as_points_and_have_no_paths(model):
     [
         ({"num_paths": 0}, "num_paths: expected an integer of at least 1; received 0"),
         ({"num_paths": 8}, "num_paths: expected at least 9, .*received 8"),
-        ({"seed": 0.5}, "seed: expected an integer, or one for each of the 2 windows; received 0.5"),
-        ({"seed": [1, 2, 3]}, "seed: expected an integer, or one for each of the 2 windows"),
+        ({"seed": 0.5}, "seed: expected an integer of 64 bits, one for all rows or one a row .2.; received 0.5"),
+        ({"seed": [1, 2, 3]}, "seed: expected an integer of 64 bits, one for all rows or one a row .2."),
         ({"batch_size": 0}, "batch_size: expected an integer of at least 1"),
     ],
 )

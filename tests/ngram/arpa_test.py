@@ -132,6 +132,14 @@ def test_nothing_impossible_can_be_written(tmp_path):
         ("a b\n", "b b\n", r"each 2-gram once"),
         ("\tb\t", "\ta\t", r"once among its 1-grams|words of the vocabulary"),
         (BY_HAND, "", r"line 0 should hold another line"),
+        *(
+            ("-0.3979400087\ta b", f"{figure}\ta b", r"model.arpa' .* line 14 should hold a log10\(p\) of at most 0")
+            for figure in ("0.3979400087", "2e-5", "inf", "nan", "NaN", "1e400")
+        ),
+        *(
+            ("a\t-0.09691001301", f"a\t{figure}", r"model.arpa' .* line 9 should hold a back-off below 308")
+            for figure in ("inf", "nan", "1e400", "309")
+        ),
     ],
 )
 def test_damaged_files(tmp_path, old, new, message):

@@ -56,3 +56,10 @@ def test_a_foreign_history_is_refused(fit, tmp_path):
     (tmp_path / "history.csv").write_text("day,price\n1,2\n")
     with pytest.raises(ValueError, match=r"history.csv' must have a column 'epoch', but has \['day', 'price'\]"):
         fit(Curves(tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"epoch,loss\n1,\xff\xfe\n", b"\xff\xfee\x00p\x00", b"epoch,loss\n1,much\n", b"loss\n1\n"])
+def test_a_damaged_history_is_told_by_name(tmp_path, content):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(ValueError, match="history.csv' must .*Move it away"):
+        read_history(tmp_path / "history.csv")

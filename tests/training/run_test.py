@@ -155,7 +155,7 @@ def test_unreadable_runs(straight, tmp_path):
     with pytest.raises(FileNotFoundError, match="must be a folder that kerasrnn train wrote, but has no config.json"):
         RunFolder(tmp_path)
     config = (straight[0].run.path / "config.json").read_text()
-    for text in ("", "[]", "{}", config.replace('"version": 1', '"version": 9'), config.replace('"simple_rnn"', '"gru u"')):
+    for text in ("", "[]", "{}", config.replace('"version": 1', '"version": 9'), config.replace('"simple_rnn"', '"gru u"'), "[" * 10**5):
         (tmp_path / "config.json").write_text(text)
         with pytest.raises(ValueError, match="config.json' does not describe a run that this kerasrnn can read"):
             RunFolder(tmp_path)

@@ -18,14 +18,18 @@ export * from "./tokenizers.mjs";
 const isInt32 = (value) => (value | 0) === value;
 const isInt64 = (value) => Number.isSafeInteger(value) || (typeof value === "bigint" && BigInt.asIntN(64, value) === value);
 
+// Logits divided by all settings must stay well within float32, as in every runtime; a temperature below the first is greedy.
+const GREEDY_BELOW = Math.fround(1e-20);
+const [SMALLEST, LARGEST] = [Math.fround(1e-10), Math.fround(1e10)];
+
 /** What generation takes: each setting's default, its range, and the range in words. */
 const SETTINGS = {
   max_new_tokens: [100, (v) => isInt32(v) && v >= 1, "an integer of at least 1"],
-  temperature: [1, (v) => Number.isFinite(v) && v >= 0, "a finite number ≥ 0 (0 is greedy)"],
+  temperature: [1, (v) => v >= 0 && v <= LARGEST, "a number from 0 to 1e10 (0 is greedy)"],
   top_k: [0, (v) => isInt32(v) && v >= 0, "an integer ≥ 0 (0 keeps all)"],
-  top_p: [1, (v) => Number.isFinite(v) && v > 0 && v <= 1, "a number in (0, 1]"],
+  top_p: [1, (v) => v >= SMALLEST && v <= 1, "a number in (0, 1], at least 1e-10 (1 keeps all)"],
   min_p: [0, (v) => Number.isFinite(v) && v >= 0 && v <= 1, "a number in [0, 1] (0 keeps all)"],
-  repetition_penalty: [1, (v) => Number.isFinite(v) && v > 0, "a finite number > 0 (1 is off)"],
+  repetition_penalty: [1, (v) => v >= SMALLEST && v <= LARGEST, "a number from 1e-10 to 1e10 (1 is off)"],
   stop: ["", (v) => typeof v === "string", 'a string ("" is off)'],
   seed: [undefined, isInt64, "an integer or a BigInt of 64 bits; undefined draws a new one"],
 };
@@ -77,7 +81,10 @@ export class LanguageModel {
     tokens.unshift(tokenizer.startTokenId);
     for (let step = 0; step < max_new_tokens && !text.stopped; step++) {
       [logits, states] = await this.#advance(tokens, states);
-      for (const id of tokenizer.neverDrawn) logits[id] = -Infinity;
+      for (const id of tokenizer.neverDrawn) logits[id] -= Infinity;
+      if (!Number.isFinite(largest(logits))) {
+        throw new Error("logits: expected finite numbers; received NaN or infinity, as of a model whose training diverged");
+      }
       tokens = [nextToken(logits, seen, draw, step)];
       seen.add(tokens[0]);
       const piece = text.add(tokens[0]);
@@ -150,7 +157,7 @@ export class LanguageModel {
 export function nextToken(logits, seen, { temperature, top_k, top_p, min_p, repetition_penalty, seed }, step) {
   const penalty = repetition_penalty;
   const penalised = logits.map((z, id) => (!seen.has(id) ? z : z > 0 ? z / penalty : z * penalty));
-  if (temperature === 0) return penalised.indexOf(largest(penalised));
+  if (temperature < GREEDY_BELOW) return penalised.indexOf(largest(penalised));
   let scaled = penalised.map((z) => z / temperature);
   if (top_k > 0 || top_p < 1) scaled = filtered(scaled, top_k || scaled.length, top_p);
   const weights = exponentials(scaled).map((weight) => (weight >= min_p ? weight : 0));

@@ -106,7 +106,7 @@ def test_a_bad_setting_is_an_error_that_names_it(page):
     fill_in(page, {"top_p": 0})
     page.evaluate("document.getElementById('write').click()")
     page.wait_for("document.getElementById('status').className === 'error'")
-    assert text(page, "status") == "top_p: expected a number in (0, 1]; received 0"
+    assert text(page, "status") == "top_p: expected a number in (0, 1], at least 1e-10 (1 keeps all); received 0"
     assert page.evaluate(READY)
 
 

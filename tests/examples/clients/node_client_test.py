@@ -80,9 +80,9 @@ def test_draws_are_the_runtime_s_from_any_logits(in_node):
 
 @pytest.mark.parametrize(
     ("option", "message"),
-    [("--temperature=-1", "temperature: expected a finite number ≥ 0"), ("--temperature=x", "temperature: expected"),
+    [("--temperature=-1", "temperature: expected a number from 0 to 1e10"), ("--temperature=x", "temperature: expected"),
      ("--temperature=1e39", "temperature: expected"), ("--top-k=1.5", "top_k: expected an integer ≥ 0"),
-     ("--top-p=0", r"top_p: expected a number in (0, 1]; received 0"), ("--min-p=1.1", "min_p: expected"),
+     ("--top-p=0", r"top_p: expected a number in (0, 1], at least 1e-10 (1 keeps all); received 0"), ("--min-p=1.1", "min_p: expected"),
      ("--repetition-penalty=0", "repetition_penalty: expected"), ("--max-new-tokens=0", "max_new_tokens: expected"),
      ("--max-new-tokens=", "max_new_tokens: expected"), ("--seed=x", "seed: expected an integer"),
      ("--seed=9223372036854775808", "seed: expected"), ("--top=3", "--top")],

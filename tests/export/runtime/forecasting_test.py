@@ -44,7 +44,7 @@ def test_covariates_may_be_left_out_where_none_is_fed_back():
         ({"steps": [1, 2, 3]}, "steps: expected .*one for each of 2 rows"),
         ({"num_paths": 1_001}, "num_paths: expected an integer from 1 to 1,000"),
         ({"num_paths": True}, "num_paths: expected an integer"),
-        ({"seed": 1.5}, "seed: expected an integer, or one for each of 2 rows; received 1.5"),
+        ({"seed": 1.5}, "seed: expected an integer of 64 bits, one for all rows or one a row .2.; received 1.5"),
         ({"covariates": None}, r"covariates: expected those of the steps that are fed back, \(2, at least 3, 1\)"),
         ({"covariates": np.zeros((2, 2, 1))}, r"covariates: expected.*received \(2, 2, 1\)"),
         ({"covariates": np.zeros((1, 3, 1))}, r"covariates: expected.*received \(1, 3, 1\)"),

@@ -16,13 +16,18 @@ from kerasrnn.export._manifest import read_manifest, write_manifest
 from kerasrnn.export.writers import _folder
 from kerasrnn.export.writers._folder import complete_or_nothing, next_version
 
+FAKE = {
+    "kind": "fake", "versions": {}, "model": {"class_name": "Model", "parameters": 0}, "signatures": {}, "states": [],
+    "vocabulary_size": None, "tokenizer": None, "parity": {"checks": []},
+}  # fmt: skip
+
 
 def fill(folder, text, pause=0.0):
     (folder / "variables").mkdir()
     for name in ("a.onnx", "variables/b.bin", "c.txt"):
         (folder / name).write_text(text * 50)
         time.sleep(pause)
-    write_manifest(folder, {"kind": "fake"})
+    write_manifest(folder, FAKE)
 
 
 def text_of(folder):
@@ -354,3 +359,16 @@ def test_no_right_to_write():
                 os.seteuid(0)
             path.chmod(0o755)
         assert text_of(path / "out") == "x" and names(path) == ["out"]
+
+
+@pytest.mark.parametrize("taken, expected", [(str(2**63 - 2), str(2**63 - 1)), (str(2**63), "1"), ("9" * 200, "1")])
+def test_versions_are_numbers_of_64_bits(tmp_path, taken, expected):
+    (tmp_path / "out" / taken).mkdir(parents=True)
+    assert export_version(tmp_path / "out", "x") == tmp_path / "out" / expected
+
+
+def test_after_the_last_version_there_is_none(tmp_path):
+    (tmp_path / "out" / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(ValueError, match="expected versions below 9223372036854775807"):
+        export_version(tmp_path / "out", "x")
+    assert names(tmp_path / "out") == [str(2**63 - 1)]

@@ -1,5 +1,6 @@
 """A writer killed at any moment leaves the old artefact or the new one, whole, and nothing that stays."""
 
+import json
 import random
 import signal
 import subprocess
@@ -10,13 +11,17 @@ import pytest
 
 from kerasrnn.export._manifest import read_manifest, write_manifest
 from kerasrnn.export.writers._folder import complete_or_nothing, next_version
+from manifests import WHOLE
+
+FAKE = {**WHOLE, "kind": "fake"}
 
 # Replaces the artefact or adds a version, again and again; or once, killed as it comes to the line of that number.
 WRITER = """
-import errno, os, signal, sys
+import errno, json, os, signal, sys
 from pathlib import Path
 from kerasrnn.export._manifest import write_manifest
 from kerasrnn.export.writers import _folder
+FAKE = json.loads(sys.argv.pop())
 
 kind, path, renames, deadly = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 if renames == "in two renames":
@@ -35,7 +40,7 @@ def export():
         folder = getattr(draft, "folder", draft)
         for name in "abc":
             (folder / name).write_text("new" * 10_000)
-        write_manifest(folder, {"kind": "fake"})
+        write_manifest(folder, FAKE)
 
 if deadly < 0:
     print("ready", flush=True)
@@ -53,7 +58,7 @@ RENAMES = pytest.mark.parametrize("renames", ["in one step", "in two renames"])
 
 
 def writer(kind, path, renames, deadly):
-    command = [sys.executable, "-c", WRITER, kind, path, renames, str(deadly)]
+    command = [sys.executable, "-c", WRITER, kind, path, renames, str(deadly), json.dumps(FAKE)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -62,7 +67,7 @@ def export(kind, path, text):
         folder = getattr(draft, "folder", draft)
         for name in "abc":
             (folder / name).write_text(text)
-        write_manifest(folder, {"kind": "fake"})
+        write_manifest(folder, FAKE)
 
 
 def visible(path):
