@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kerasrnn._files import write_json, write_whole
 from kerasrnn.cli import _plots
-from kerasrnn.cli._folders import find_artefact, is_run
+from kerasrnn.cli._folders import find_artefact, is_run, require_corpus, require_file, require_run_or_artefact
 from kerasrnn.cli._tensorflow import load_tensorflow
 from kerasrnn.cli._text_files import read_pieces
 
@@ -63,6 +63,10 @@ def evaluate(
 
     if text and corpus:
         raise ValueError("what to measure on must be named once, but --text and --corpus both name it. Leave one out.")
+    _plots.check_format(out)
+    require_run_or_artefact(folder)
+    require_file(text, "--text")
+    require_corpus(corpus or [], "--corpus")
     console = Console(highlight=False)
     content = "".join(read_pieces(text)) if text else ""
     name = f"text {text}" if text else f"{split.value} split"

@@ -131,7 +131,7 @@ def train(
         f"{characters_per_token:.2f} characters a token\n"
         f"{settings.layers} × {settings.cell} of {settings.units} units, {model.count_params():,} parameters; "
         f"{settings.epochs} epochs of {steps:,} batches of {batch_size} × {num_steps} tokens",
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,  # which would break lines within words
         highlight=False,
     )
     behind = [f"epoch {first_epoch}"] * bool(first_epoch) + [f"{backup.batches:,} batches"] * bool(backup.batches)
