@@ -17,8 +17,10 @@ def require_run(*folders: Path) -> None:
     """Raises FileNotFoundError where one is no run's folder."""
     for folder in folders:
         if not is_run(folder):
-            remedy = "Name the run that it was exported from." if _artefact_in(folder) else _remedy(folder, "a run")
-            raise FileNotFoundError(f"RUN: expected a folder that kerasrnn train wrote; received {_seen(folder)}. {remedy}")
+            is_exported = _artefact_in(folder) is not None
+            received = f"the exported model {str(folder)!r}" if is_exported else _seen(folder)
+            remedy = "Name the run that it was exported from." if is_exported else _remedy(folder, "a run")
+            raise FileNotFoundError(f"RUN: expected a folder that kerasrnn train wrote; received {received}. {remedy}")
 
 
 def find_artefact(folder: Path) -> Path:
@@ -29,7 +31,7 @@ def find_artefact(folder: Path) -> Path:
     """
     found = _artefact_in(folder)
     if found is None:
-        remedy = f"Export it first: kerasrnn export {folder}." if is_run(folder) else _remedy(folder, "an exported model")
+        remedy = f"Export the run first: kerasrnn export {folder}." if is_run(folder) else _remedy(folder, "an exported model")
         received = f"the run {str(folder)!r}, which is not exported" if is_run(folder) else _seen(folder)
         raise FileNotFoundError(f"EXPORT: expected a folder that kerasrnn export wrote; received {received}. {remedy}")
     return found

@@ -9,6 +9,9 @@ from typing import Any
 from kerasrnn._backend import keras, tf
 
 
+_BEFORE_SHUFFLE = 7  # arguments of fit between x and shuffle
+
+
 class Distributed(keras.Model):
     """A model that takes the same steps on several replicas as on one device, from the same batches.
 
@@ -17,6 +20,13 @@ class Distributed(keras.Model):
     Keras clips each replica's gradient before the sum, and counts an embedding row that a batch holds n times as n rows in
     the gradient's norm. Here a row counts once, on one device as well. The optimizer is as it was between two steps.
     """
+
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; of a dataset, which has an order of its own, Keras does not warn that it leaves it."""
+        is_dataset = isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset))
+        if is_dataset and len(args) <= _BEFORE_SHUFFLE:
+            kwargs.setdefault("shuffle", False)
+        return super().fit(x, *args, **kwargs)
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Builds from one replica's share of the first batch. Keras builds from the shares' mean, which turns token ids
