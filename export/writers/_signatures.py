@@ -138,14 +138,14 @@ def interface(signatures: dict[str, Signature]) -> dict[str, Any]:
 
 
 def description(
-    model: keras.Model, signatures: dict[str, Signature], output_specs: dict[str, list[dict[str, Any]]]
+    model: keras.Model, signatures: dict[str, Signature], output_specs: dict[str, list[dict[str, Any]]] | None = None
 ) -> dict[str, Any]:
     """The manifest's part on what the model is and offers.
 
     Args:
         model: the model.
         signatures: its entry points by name.
-        output_specs: of each entry point the outputs' names, dtypes and shapes, as they were written.
+        output_specs: of each entry point the outputs' names, dtypes and shapes, as they were written; None where none are yet.
     """
     tokenizer = getattr(model, "tokenizer", None)
     step = signatures.get("step")
@@ -158,7 +158,7 @@ def description(
                     {"name": spec.name, "dtype": spec.dtype.name, "shape": spec.shape.as_list()} for spec in signature.inputs
                 ],
                 "outputs": signature.outputs,
-                "output_specs": output_specs[name],
+                **({"output_specs": output_specs[name]} if output_specs else {}),
             }
             for name, signature in signatures.items()
         },

@@ -38,7 +38,7 @@ class _Run:
 
 
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs.")],
     out: Annotated[
         Path | None, typer.Option(metavar="PLOT", help="Where to draw the curves, one over the other: a .png, .svg or .pdf.")
     ] = None,

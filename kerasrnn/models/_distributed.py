@@ -2,14 +2,12 @@
 
 import collections
 import contextlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kerasrnn._backend import keras, tf
-
-
-_BEFORE_SHUFFLE = 7  # arguments of fit between x and shuffle
 
 
 class Distributed(keras.Model):
@@ -21,12 +19,17 @@ class Distributed(keras.Model):
     the gradient's norm. Here a row counts once, on one device as well. The optimizer is as it was between two steps.
     """
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.fit`; of a dataset, which has an order of its own, Keras does not warn that it leaves it."""
-        is_dataset = isinstance(x, (tf.data.Dataset, tf.distribute.DistributedDataset))
-        if is_dataset and len(args) <= _BEFORE_SHUFFLE:
-            kwargs.setdefault("shuffle", False)
-        return super().fit(x, *args, **kwargs)
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`."""
+        return super().fit(**self._fit_arguments(*args, **kwargs))
+
+    def _fit_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The arguments of `fit` by name."""
+        given = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs).arguments
+        del given["self"]
+        if isinstance(given.get("x"), (tf.data.Dataset, tf.distribute.DistributedDataset)):
+            given.setdefault("shuffle", False)  # of a dataset Keras ignores its default, and warns of it
+        return given
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Builds from one replica's share of the first batch. Keras builds from the shares' mean, which turns token ids
