@@ -139,7 +139,7 @@ def draw(rows: dict[str, dict], running: list[tuple[int, float]], flows: dict[st
     errors.loglog(counts, values, "o-", markersize=4, label="randomised, mean of the draws")
     guide = [values[0] * n**-0.5 for n in counts]
     errors.loglog(counts, guide, ":", color="gray", label="1/√draws: no bias")
-    errors.axhline(rows["truncated"]["bias"], color="C1", label=f"truncated at τ = {tau}: always the same")
+    errors.axhline(rows["truncated"]["bias"], color="C1", label=f"truncated at τ = {tau}: constant")
     errors.set(xlabel="number of draws", ylabel="‖gradient − full‖ / ‖full‖", title="Error of the gradient")
     errors.set_ylim(bottom=min(values) / 12)  # room for the legend
     errors.yaxis.set_major_formatter("{x:g}")
@@ -148,7 +148,7 @@ def draw(rows: dict[str, dict], running: list[tuple[int, float]], flows: dict[st
     for offset, key in ((-0.2, "time"), (0.2, "memory")):
         ratios = [rows[way][key] / rows["full"][key] if rows[way][key] is not None else np.nan for way in WAYS]
         bars = costs.bar(places + offset, ratios, 0.4, label=key)
-        costs.bar_label(bars, ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in ratios], fontsize="medium")
+        costs.bar_label(bars, ["" if np.isnan(ratio) else f"{ratio:.1f}" for ratio in ratios], fontsize="medium")
     costs.axhline(1, color="black", linewidth=0.8, linestyle=":")
     costs.set_xticks(places, WAYS, rotation=30, ha="right", rotation_mode="anchor")
     costs.set(ylabel="relative to the full gradient", title="Cost of a gradient")

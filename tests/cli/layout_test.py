@@ -100,7 +100,7 @@ def test_a_run_of_words_has_no_bits_per_character(runs, tmp_path):
         assert ("bits_per_character" in (run / "history.csv").read_text()) is kept
         shown = succeed("evaluate", run, "--json", tmp_path / "f.json", "--out", tmp_path / "positions.png")
         figures = json.loads((tmp_path / "f.json").read_text())
-        assert figures["keeps_text"] is kept and ("bits per character" in shown) is kept
+        assert figures["keeps_text"] is kept and ("│ bits per character" in shown) is kept
         assert ("the tokens do not keep the whole text" in shown) is not kept
         assert "tokens of the text" in shown and sum(band["tokens"] for band in figures["by_position"]) == figures["tokens"]
         assert (tmp_path / "positions.png").stat().st_size
