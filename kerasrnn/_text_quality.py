@@ -149,11 +149,11 @@ def evaluate_text(
     >>> import kerasrnn
     >>> words = kerasrnn.tokenizers.WordTokenizer()
     >>> words.adapt("no rest, no peace")
-    >>> quality = evaluate_text(kerasrnn.ngram.MarkovModel(2, tokenizer=words).fit("no rest, no peace"), "no peace")
-    >>> quality.keeps_text, quality.bits_per_character  # the space is lost
+    >>> quality = evaluate_text(kerasrnn.ngram.MarkovModel(2, tokenizer=words).fit("no rest, no peace"), "no rest, no peace")
+    >>> quality.keeps_text, quality.bits_per_character  # the comma's place is lost
     (False, None)
     >>> [(band.begin, band.end, band.tokens) for band in quality.by_position]
-    [(0, 16, 2)]
+    [(0, 16, 5)]
     """
     for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:

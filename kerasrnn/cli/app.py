@@ -56,7 +56,9 @@ class _Commands(TyperGroup):
         except _BAD_INPUT as error:
             if ctx.params["traceback"] or isinstance(error, BrokenPipeError):
                 raise
-            Console(stderr=True).print(Text(f"Error: {error}", "red"), soft_wrap=True)
+            console = Console(stderr=True)
+            # A terminal would break the line within words.
+            console.print(Text(f"Error: {error}", "red"), soft_wrap=not console.is_terminal)
             raise typer.Exit(2) from error
 
 

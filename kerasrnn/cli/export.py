@@ -89,4 +89,4 @@ def _next(out: Path, format: Format) -> str:
     if format is Format.SAVED_MODEL:
         served = (out / "serving").resolve()
         return f"kerasrnn inspect {out / 'serving'}  or  tensorflow_model_server --model_name=model --model_base_path={served}"
-    return f"kerasrnn generate {out / 'onnx'}  or  kerasrnn inspect {out / 'onnx'}; its README.md shows how a program loads it"
+    return f"kerasrnn generate {out / 'onnx'}  or  kerasrnn inspect {out / 'onnx'}"

@@ -77,7 +77,7 @@ def decode(
     >>> search = kerasrnn.samplers.BeamSearch(3, length_penalty=0.6)
     >>> best = decode(bigrams, [0], {"so far": tf.zeros([1], tf.int32)}, 4, search, end_token_id=2, num_samples=2)
     >>> best.num_tokens.numpy()
-    array([[1, 3]], dtype=int32)
+    array([[1, 0]], dtype=int32)
     """
     sampler = samplers.get(sampler)
     if isinstance(step, keras.Model):
