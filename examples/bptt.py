@@ -133,24 +133,24 @@ def flow(initialization: str, units: int, num_steps: int) -> kerasrnn.diagnostic
 
 
 def draw(rows: dict[str, dict], running: list[tuple[int, float]], flows: dict[str, np.ndarray], tau: int) -> Figure:
-    figure = Figure(figsize=(12, 4), layout="constrained")
+    figure = Figure(figsize=(12, 4.8), layout="constrained")
     errors, costs, lags = figure.subplots(1, 3)
     counts, values = zip(*running)
     errors.loglog(counts, values, "o-", markersize=4, label="randomised, mean of the draws")
     guide = [values[0] * n**-0.5 for n in counts]
     errors.loglog(counts, guide, ":", color="gray", label="1/√draws: no bias")
-    errors.axhline(rows["truncated"]["bias"], color="C1", label=f"truncated at τ = {tau}: always the same")
+    errors.axhline(rows["truncated"]["bias"], color="C1", label=f"truncated at τ = {tau}: constant")
     errors.set(xlabel="number of draws", ylabel="‖gradient − full‖ / ‖full‖", title="Error of the gradient")
-    errors.set_ylim(bottom=min(values) / 6)  # room for the legend
+    errors.set_ylim(bottom=min(values) / 12)  # room for the legend
     errors.yaxis.set_major_formatter("{x:g}")
     errors.yaxis.set_minor_formatter("")
     places = np.arange(len(WAYS))
     for offset, key in ((-0.2, "time"), (0.2, "memory")):
         ratios = [rows[way][key] / rows["full"][key] if rows[way][key] is not None else np.nan for way in WAYS]
         bars = costs.bar(places + offset, ratios, 0.4, label=key)
-        costs.bar_label(bars, ["" if np.isnan(ratio) else f"{ratio:.2f}" for ratio in ratios], fontsize="x-small")
+        costs.bar_label(bars, ["" if np.isnan(ratio) else f"{ratio:.1f}" for ratio in ratios], fontsize="medium")
     costs.axhline(1, color="black", linewidth=0.8, linestyle=":")
-    costs.set_xticks(places, WAYS, rotation=20)
+    costs.set_xticks(places, WAYS, rotation=30, ha="right", rotation_mode="anchor")
     costs.set(ylabel="relative to the full gradient", title="Cost of a gradient")
     for name, norms in flows.items():
         lags.semilogy(np.where(norms > 0, norms / norms[0], np.nan), label=name)
@@ -160,7 +160,10 @@ def draw(rows: dict[str, dict], running: list[tuple[int, float]], flows: dict[st
     costs.margins(y=0.25)
     for axes, place in ((errors, "lower left"), (costs, "upper right"), (lags, "lower left")):
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small", loc=place)
+        axes.legend(fontsize="medium", loc=place)
+        axes.tick_params(labelsize="large")
+        axes.xaxis.label.set_size("large")
+        axes.yaxis.label.set_size("large")
     return figure
 
 

@@ -5,9 +5,33 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+
+_FIRST_BAND = 16  # tokens; each later band is as long as all before it
+_UNKNOWN = "\ue000"  # stands for one character while texts are compared
+
+
+class PositionQuality(NamedTuple):
+    """How well a model predicts the tokens at the positions from `begin` to before `end`, counted from a text's first.
+
+    Attributes:
+        begin: The first position.
+        end: One more than the last position.
+        tokens: How many tokens of all texts lie there.
+        log_likelihood: Natural logarithms of their probabilities, summed.
+    """
+
+    begin: int
+    end: int
+    tokens: int
+    log_likelihood: float
+
+    @property
+    def perplexity(self) -> float:
+        return _exp(-self.log_likelihood / self.tokens)
 
 
 @dataclass(frozen=True)
@@ -20,6 +44,11 @@ class TextQuality:
         characters: Number of Unicode code points.
         bytes: Number of bytes in UTF-8.
         unknown_tokens: Number of tokens that the vocabulary lacks; None where the model has no tokenizer to tell.
+        keeps_text: Whether the tokens give the text back, where an unknown token may stand for one character; None where
+            the model has no tokenizer to tell. If they do not, there are no bits per character or byte: the model is
+            never asked for what is lost.
+        by_position: The quality of tokens 0 to 15, 16 to 31, 32 to 63, 64 to 127 and so on of each text; empty where the
+            model has no `token_log_probabilities`.
     """
 
     log_likelihood: float
@@ -27,38 +56,40 @@ class TextQuality:
     characters: int
     bytes: int
     unknown_tokens: int | None = None
+    keeps_text: bool | None = None
+    by_position: tuple[PositionQuality, ...] = ()
 
     @property
     def perplexity(self) -> float:
         """exp(−log_likelihood / tokens): comparable between models with the same tokenizer only."""
-        try:
-            return math.exp(-self.log_likelihood / self.tokens)
-        except OverflowError:
-            return math.inf
+        return _exp(-self.log_likelihood / self.tokens)
 
     @property
     def bits_per_token(self) -> float:
         return self._bits / self.tokens
 
     @property
-    def bits_per_character(self) -> float:
-        return self._bits / self.characters
+    def bits_per_character(self) -> float | None:
+        """None where the tokens do not keep the text: see `keeps_text`."""
+        return None if self.keeps_text is False else self._bits / self.characters
 
     @property
-    def bits_per_byte(self) -> float:
-        return self._bits / self.bytes
+    def bits_per_byte(self) -> float | None:
+        """None where the tokens do not keep the text: see `keeps_text`."""
+        return None if self.keeps_text is False else self._bits / self.bytes
 
     @property
     def unknown_share(self) -> float | None:
         """unknown_tokens / tokens. It spares the model: the unknown token is easier to predict than what it stands for."""
         return None if self.unknown_tokens is None else self.unknown_tokens / self.tokens
 
-    def figures(self) -> dict[str, float | int | None]:
+    def figures(self) -> dict[str, Any]:
         """All figures by their names, as plain JSON types: None for what is infinite or not known."""
-        names = [field.name for field in fields(self)]
+        names = [field.name for field in fields(self) if field.name != "by_position"]
         names += ["perplexity", "bits_per_token", "bits_per_character", "bits_per_byte", "unknown_share"]
-        values = {name: getattr(self, name) for name in names}
-        return {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
+        bands = [{**band._asdict(), "perplexity": band.perplexity} for band in self.by_position]
+        figures = _finite({name: getattr(self, name) for name in names})
+        return {**figures, "by_position": [_finite(band) for band in bands]}
 
     @property
     def _bits(self) -> float:
@@ -79,13 +110,16 @@ def evaluate_text(
     bits per byte = Σ −log₂ p(token | the tokens before it) / number of bytes
 
     The states are carried from window to window, and the sums are over all tokens: neither `batch_size` nor `num_steps`
-    changes the result by more than rounding. Models with different tokenizers compare by bits per byte or character as far
-    as these keep the whole text: what a tokenizer drops, as one of words the spaces, or takes for unknown, costs few
-    bits or none.
+    changes the result by more than rounding. A text may be far longer than the windows of training, and the states then go
+    where training never led them: `by_position` shows whether the model still predicts well there.
+
+    Models with different tokenizers compare by bits per byte or character. There are none where the tokens do not keep
+    the text, as those of words do not keep the spaces.
 
     Args:
         model: A `LanguageModel`, one of `kerasrnn.ngram`, a session of `kerasrnn.export.runtime`, or another object
-            whose `score(list of strings)` returns log-likelihoods and numbers of tokens.
+            whose `score(list of strings)` returns log-likelihoods and numbers of tokens; or whose
+            `token_log_probabilities(list of strings)` returns an array for each.
         text: A text, or documents, each of which begins anew from the start token; an iterator may be larger than memory.
         batch_size: How many documents are run at once.
         num_steps: How many tokens of each are run at once, by models that take them in windows.
@@ -112,6 +146,14 @@ def evaluate_text(
     (4.0, 2.0, 1.6)
     >>> quality.figures()["tokens"]
     8
+    >>> import kerasrnn
+    >>> words = kerasrnn.tokenizers.WordTokenizer()
+    >>> words.adapt("no rest, no peace")
+    >>> quality = evaluate_text(kerasrnn.ngram.MarkovModel(2, tokenizer=words).fit("no rest, no peace"), "no rest, no peace")
+    >>> quality.keeps_text, quality.bits_per_character  # the comma's place is lost
+    (False, None)
+    >>> [(band.begin, band.end, band.tokens) for band in quality.by_position]
+    [(0, 16, 5)]
     """
     for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
         if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
@@ -121,29 +163,90 @@ def evaluate_text(
     if (adaptation := dynamic if dynamic is not None else cache) is not None:
         model, batch_size = adaptation.scorer(model), 1
     score = getattr(model, "score", None)
-    if score is None:
+    each_token = getattr(model, "token_log_probabilities", None)
+    if score is None and each_token is None:
         raise TypeError(
             f"model must have a score method, but is a {type(model).__name__}. Give a LanguageModel, a model of "
             "kerasrnn.ngram, or what kerasrnn.export.runtime.load returns."
         )
+    measure = each_token or score
     options = {"num_steps": num_steps, "verbose": verbose}
-    options = {name: value for name, value in options.items() if name in inspect.signature(score).parameters}
+    options = {name: value for name, value in options.items() if name in inspect.signature(measure).parameters}
     tokenizer = getattr(model, "tokenizer", None)
-    log_likelihoods, tokens, characters, size, unknown = [], 0, 0, 0, 0
+    log_likelihoods: list[float] = []
+    bands: list[tuple[int, list[float]]] = []
+    tokens, characters, size, unknown, kept = 0, 0, 0, 0, True
     for documents in _batches([text] if isinstance(text, str) else iter(text), batch_size):
-        likelihoods, counts = score(documents, **options)
+        if each_token:
+            found = [np.asarray(values, "float64") for values in each_token(documents, **options)]
+            likelihoods, counts = [math.fsum(values) for values in found], [len(values) for values in found]
+            for values in found:
+                _add_to_bands(bands, values)
+        else:
+            likelihoods, counts = score(documents, **options)
         log_likelihoods.extend(map(float, likelihoods))
         tokens += sum(map(int, counts))
         characters += sum(map(len, documents))
         size += sum(len(document.encode()) for document in documents)
-        unknown += 0 if tokenizer is None else sum(_unknown(tokenizer, document) for document in documents)
+        for document in documents if tokenizer is not None else ():
+            token_ids = np.asarray(tokenizer.tokenize(document))
+            unknown += int(np.count_nonzero(token_ids == tokenizer.unknown_token_id))
+            kept = kept and keeps_text(tokenizer, document, token_ids)
     if not tokens:
         raise ValueError("text must have at least one token, but is empty.")
-    return TextQuality(math.fsum(log_likelihoods), tokens, characters, size, None if tokenizer is None else unknown)
+    told = {} if tokenizer is None else {"unknown_tokens": unknown, "keeps_text": kept}
+    ends = [_FIRST_BAND << i for i in range(len(bands))]
+    by_position = tuple(
+        PositionQuality(begin, end, number, math.fsum(sums)) for begin, end, (number, sums) in zip([0, *ends], ends, bands)
+    )
+    return TextQuality(math.fsum(log_likelihoods), tokens, characters, size, **told, by_position=by_position)
 
 
-def _unknown(tokenizer: Any, document: str) -> int:
-    return int(np.count_nonzero(np.asarray(tokenizer.tokenize(document)) == tokenizer.unknown_token_id))
+def keeps_text(tokenizer: Any, text: str, token_ids: Any = None) -> bool:
+    """Whether a text's tokens give it back, character by character, where an unknown token may stand for one character.
+
+    Args:
+        tokenizer: One of `kerasrnn.tokenizers` or of `kerasrnn.export.runtime`.
+        text: The text.
+        token_ids: Its tokens, if they are known already.
+    """
+    token_ids = np.asarray(tokenizer.tokenize(text) if token_ids is None else token_ids)
+    known = token_ids != tokenizer.unknown_token_id
+    restored = _detokenized(tokenizer, token_ids)
+    if known.all():
+        return restored == text
+    restored = restored.replace(_detokenized(tokenizer, token_ids[~known][:1]), _UNKNOWN)
+    if len(restored) != len(text):
+        return False
+    ours, theirs = (np.frombuffer(each.encode("utf-32-le"), "<u4") for each in (restored, text))
+    return bool(np.all((ours == theirs) | (ours == ord(_UNKNOWN))))
+
+
+def _detokenized(tokenizer: Any, token_ids: np.ndarray) -> str:
+    joined = tokenizer.detokenize(token_ids)
+    return joined if isinstance(joined, str) else joined.numpy().decode("utf-8", "replace")
+
+
+def _add_to_bands(bands: list[tuple[int, list[float]]], values: np.ndarray) -> None:
+    begin, end, i = 0, _FIRST_BAND, 0
+    while begin < len(values):
+        part = values[begin:end]
+        if i == len(bands):
+            bands.append((0, []))
+        number, sums = bands[i]
+        bands[i] = number + len(part), [*sums, math.fsum(part)]
+        begin, end, i = end, 2 * end, i + 1
+
+
+def _exp(value: float) -> float:
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if value is None or not math.isfinite(value) else value for name, value in values.items()}
 
 
 def _batches(documents: Iterable[str], batch_size: int) -> Iterator[list[str]]:

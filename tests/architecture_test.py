@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "scan": [],
     "statistics": [],
     "data": ["tokenizers"],
-    "ngram": ["tokenizers"],
+    "ngram": ["tokenizers", "_text_quality"],
     "layers": ["cells", "scan"],
     "models": ["tokenizers", "metrics", "samplers", "layers"],
     "training": ["models", "data", "_text_quality"],

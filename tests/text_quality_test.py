@@ -1,5 +1,6 @@
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import strategies as st
 
 from kerasrnn._backend import keras
 from kerasrnn.cells import GRUCell, LSTMCell
+from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification as runtime_tokenizer
 from kerasrnn.models import LanguageModel
 from kerasrnn.ngram import KneserNeyModel, MarkovModel
-from kerasrnn.tokenizers import CharTokenizer
-from kerasrnn.training import TextQuality, evaluate_text
+from kerasrnn.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
+from kerasrnn.tokenizers.patterns import WORDS_AND_SPACES
+from kerasrnn.training import ContinuousCache, TextQuality, evaluate_text
 
 TEXT = "Queequeg was a naïve harpooneer — “so!” " * 5
 DOCUMENTS = ["a naïve", "", TEXT, "w", "—so?", TEXT[7:50]]
@@ -120,3 +123,53 @@ def test_bad_arguments(counted):
     for arguments in ({"batch_size": 0}, {"num_steps": 0}, {"num_steps": True}, {"batch_size": 1.5}):
         with pytest.raises(ValueError, match=f"{next(iter(arguments))} must be an integer of at least 1"):
             evaluate_text(counted, TEXT, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "adapted", "text", "kept"),
+    [
+        (CharTokenizer(), TEXT, TEXT, True),
+        (CharTokenizer(), "abc", "abZ", True),  # an unknown token for one character: the share tells
+        (CharTokenizer(standardize="letters"), TEXT, TEXT, False),
+        (CharTokenizer(lowercase=True), TEXT, TEXT, False),
+        (CharTokenizer(normalization="NFC"), "e\u0301a", "e\u0301a", False),
+        (ByteTokenizer(), TEXT, TEXT, True),
+        (WordTokenizer(), TEXT, TEXT, False),
+        (WordTokenizer(pattern=WORDS_AND_SPACES, separator=""), TEXT, TEXT, True),
+        (WordTokenizer(pattern=WORDS_AND_SPACES, separator=""), TEXT, TEXT + "zzzzzzzz", False),  # one token for all of them
+    ],
+    ids=["char", "char unknown", "letters", "lowercase", "NFC", "byte", "word", "word and space", "word unknown"],
+)
+def test_bits_per_character_are_none_where_tokens_lose_text(tokenizer, adapted, text, kept):
+    if not isinstance(tokenizer, ByteTokenizer):
+        tokenizer.adapt(adapted)
+    model = MarkovModel(1, tokenizer=tokenizer).fit(adapted)
+    counterpart = SimpleNamespace(score=model.score, tokenizer=runtime_tokenizer(tokenizer.specification()))
+    for quality in (evaluate_text(model, text), evaluate_text(counterpart, [text])):
+        assert quality.keeps_text is kept
+        assert (quality.bits_per_character is not None) == (quality.bits_per_byte is not None) == kept
+        assert (quality.figures()["bits_per_character"] is not None) == kept
+        assert quality.bits_per_token > 0
+    assert (model.bits_per_character(text) is not None) == (model.bits_per_byte(text) is not None) == kept
+
+
+@pytest.mark.parametrize("name", ["neural", "session", "counted", "cached"])
+def test_perplexity_by_position_sums_each_tokens_probability(name, neural, request):
+    cache = ContinuousCache(share=0.1) if name == "cached" else None
+    model = neural if name == "cached" else request.getfixturevalue(name)
+    documents = [TEXT, "", TEXT[:20]]
+    quality = evaluate_text(model, documents, cache=cache)
+    assert [(band.begin, band.end) for band in quality.by_position] == [(0, 16), (16, 32), (32, 64), (64, 128), (128, 256)]
+    assert [band.tokens for band in quality.by_position] == [32, 20, 32, 64, len(TEXT) - 128]
+    assert sum(band.log_likelihood for band in quality.by_position) == pytest.approx(quality.log_likelihood)
+    beginning = evaluate_text(model, [TEXT[:16], TEXT[:16]], cache=cache)
+    assert quality.by_position[0].perplexity == pytest.approx(beginning.perplexity, rel=1e-5)
+    assert quality.figures()["by_position"][1]["tokens"] == 20
+
+
+def test_each_tokens_probability_does_not_depend_on_windows_and_rows(neural, session):
+    for model, options in ((neural, {"num_steps": 3}), (session, {})):
+        first, second = model.token_log_probabilities(["aw", TEXT], **options)
+        assert first.shape == (2,) and second.shape == (len(TEXT),)
+        np.testing.assert_allclose(second, model.token_log_probabilities(TEXT), rtol=1e-4, atol=1e-5)
+        assert second.sum() == pytest.approx(model.score(TEXT)[0], rel=1e-6)

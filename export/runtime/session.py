@@ -248,15 +248,28 @@ class Session:
             (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for a
             string, arrays for a list. exp(−log_likelihood / num_tokens) is the perplexity.
         """
+        each = self.token_log_probabilities([text] if isinstance(text, str) else text, deadline)
+        if isinstance(text, str):
+            return float(each[0].sum()), len(each[0])
+        return np.array([values.sum() for values in each]), np.array([len(values) for values in each], np.int64)
+
+    def token_log_probabilities(self, text: str | Sequence[str], deadline: float | None = None) -> Any:
+        """The natural logarithm of each token's probability, given all tokens before it: `score`, before it is summed.
+
+        Args:
+            text: a string, or a list of strings.
+            deadline: seconds until the call is given up; by default the session's limit.
+
+        Returns:
+            float64 (tokens,) for a string, a list of such arrays for a list.
+        """
         texts = strings(text, "text")
         self._require_text()
         for t in texts:
             self.limits.check_text("text", t)
         time_left = Deadline(self.limits.seconds if deadline is None else deadline)
-        results = [self._stepping.log_likelihood(t, time_left) for t in texts]
-        if isinstance(text, str):
-            return results[0]
-        return np.array([r[0] for r in results]), np.array([r[1] for r in results], np.int64)
+        values = [self._stepping.log_probabilities(t, time_left) for t in texts]
+        return values[0] if isinstance(text, str) else values
 
     def _written(self, inputs: dict[str, Any], deadline: Deadline) -> list[str]:
         try:

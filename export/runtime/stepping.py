@@ -74,11 +74,11 @@ class Stepping:
                 logits, states = self._advance(drawn[:, None], states)
                 logits = logits[:, -1]
 
-    def log_likelihood(self, text: str, deadline: Deadline) -> tuple[float, int]:
-        """Summed over the text's tokens, in float64; and their number."""
+    def log_probabilities(self, text: str, deadline: Deadline) -> np.ndarray:
+        """Of each of the text's tokens, float64 (tokens,)."""
         targets = self._tokenizer.tokenize(text, deadline.check)
         token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
-        states, total = self._initial_states, 0.0
+        states, values = self._initial_states, [np.zeros(0)]
         for start in range(0, len(targets), _CHUNK):
             deadline.check()
             chunk = slice(start, start + _CHUNK)
@@ -86,10 +86,11 @@ class Stepping:
             logits, expected = logits[0].astype(np.float64), targets[chunk]
             largest = logits.max(axis=-1)
             normaliser = largest + np.log(np.exp(logits - largest[:, None]).sum(axis=-1))
-            total += float((logits[np.arange(len(expected)), expected] - normaliser).sum())
-        if np.isnan(total):
+            values.append(logits[np.arange(len(expected)), expected] - normaliser)
+        log_probabilities = np.concatenate(values)
+        if np.isnan(log_probabilities).any():
             raise ValueError(NO_TEXT)
-        return total, len(targets)
+        return log_probabilities
 
     def _read(self, token_ids: np.ndarray, deadline: Deadline) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         states = self._initial_states

@@ -33,11 +33,12 @@ def forecast_signature(model: keras.Model) -> Signature | None:
 
 def about_forecast(model: keras.Model) -> dict[str, Any]:
     """The manifest's part on it: nothing, or what its outputs mean."""
+    described = {"forecaster": about} if (about := getattr(model, "forecast_description", None)) else {}
     sampler = getattr(model, "path_sampler", None)
     if sampler is None:
-        return {}
+        return described
     names = ("horizon", "channels", "covariates", "levels")
-    return {"forecast": {name: getattr(sampler, name) for name in names}}
+    return {**described, "forecast": {name: getattr(sampler, name) for name in names}}
 
 
 def forecast_request(

@@ -137,8 +137,16 @@ def interface(signatures: dict[str, Signature]) -> dict[str, Any]:
     }
 
 
-def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[str, Any]:
-    """The manifest's part on what the model is and offers."""
+def description(
+    model: keras.Model, signatures: dict[str, Signature], output_specs: dict[str, list[dict[str, Any]]] | None = None
+) -> dict[str, Any]:
+    """The manifest's part on what the model is and offers.
+
+    Args:
+        model: the model.
+        signatures: its entry points by name.
+        output_specs: of each entry point the outputs' names, dtypes and shapes, as they were written; None where none are yet.
+    """
     tokenizer = getattr(model, "tokenizer", None)
     step = signatures.get("step")
     return {
@@ -150,6 +158,7 @@ def description(model: keras.Model, signatures: dict[str, Signature]) -> dict[st
                     {"name": spec.name, "dtype": spec.dtype.name, "shape": spec.shape.as_list()} for spec in signature.inputs
                 ],
                 "outputs": signature.outputs,
+                **({"output_specs": output_specs[name]} if output_specs else {}),
             }
             for name, signature in signatures.items()
         },

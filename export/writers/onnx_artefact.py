@@ -85,11 +85,14 @@ def _export(
     inputs = samples_for(model, signatures["forward"], samples)  # whatever is wrong with them shows before the work
     with complete_or_nothing(path) as folder:
         fates: dict[str, str] = {}
+        specs: dict[str, list[dict[str, Any]]] = {}
         weights = WeightsFile(folder)
         for name, signature in signatures.items():
-            weights.save(_graph(model, name, signature, quantize, fates), f"{name}.onnx")
+            graph = _graph(model, name, signature, quantize, fates)
+            specs[name] = [_spec(output) for output in graph.graph.output]
+            weights.save(graph, f"{name}.onnx")
         parity = prove("onnx", folder, model, signatures, samples, verbose, quantize=quantize, max_loss=max_loss)
-        about = {"kind": "onnx", **description(model, signatures), "token_ids_only": text, "parity": parity}
+        about = {"kind": "onnx", **description(model, signatures, specs), "token_ids_only": text, "parity": parity}
         about |= {"quantize": quantize, "max_loss": max_loss, "layers": fates}
         if report:
             reference = keras_functions({"forward": signatures["forward"]})["forward"]
@@ -99,6 +102,14 @@ def _export(
         (folder / "README.md").write_text(readme(about), encoding="utf-8")
         write_manifest(folder, about)
     return path
+
+
+def _spec(value: onnx.ValueInfoProto) -> dict[str, Any]:
+    tensor = value.type.tensor_type
+    is_string = tensor.elem_type == onnx.TensorProto.STRING
+    dtype = "string" if is_string else onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    shape = [dimension.dim_value if dimension.HasField("dim_value") else None for dimension in tensor.shape.dim]
+    return {"name": value.name, "dtype": dtype, "shape": shape}
 
 
 def _check_options(quantize: str | None, max_loss: float | None, report: str | None) -> None:

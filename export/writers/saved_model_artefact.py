@@ -91,8 +91,14 @@ def _export(
             few |= forecast_request(forward_inputs, signatures["forecast"], [1, 24], [1, 100], [0, 1])
         requests = warm_up_records(version.folder, served, few)
         parity = prove("saved_model", version.folder, model, signatures, samples, verbose, requests)
-        write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures), "parity": parity})
+        specs = {name: _specs(function, signatures[name].outputs) for name, function in concrete.items()}
+        write_manifest(version.folder, {"kind": "saved_model", **description(model, signatures, specs), "parity": parity})
     return version.path
+
+
+def _specs(function: Any, names: list[str]) -> list[dict[str, Any]]:
+    outputs = function.structured_outputs
+    return [{"name": name, "dtype": outputs[name].dtype.name, "shape": outputs[name].shape.as_list()} for name in names]
 
 
 def _tables(model: keras.Model) -> list[Any]:

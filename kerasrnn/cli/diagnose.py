@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasrnn._files import write_json, write_whole
-from kerasrnn.cli._folders import is_run
+from kerasrnn.cli._folders import require_run
 from kerasrnn.cli._plots import check_format
 from kerasrnn.cli._tensorflow import load_tensorflow
 
@@ -36,11 +36,7 @@ def diagnose(
     Example:  kerasrnn diagnose runs/moby --out flow.png
     """
     check_format(out)
-    if not is_run(folder):
-        raise FileNotFoundError(
-            f"{str(folder)!r} must be a folder that kerasrnn train wrote, but has no config.json. "
-            "An exported model has no gradient: name the run that it came from."
-        )
+    require_run(folder)
     load_tensorflow()
     from kerasrnn import diagnostics
     from kerasrnn.diagnostics.report import renderable

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from kerasrnn.cli._folders import require_run
 from kerasrnn.cli._tensorflow import load_tensorflow
 
 
@@ -51,6 +52,7 @@ def export(
     """
     if quantize and format is not Format.ONNX:
         raise ValueError(f"--quantize is for ONNX alone, but --format is {format.value}. Add --format onnx.")
+    require_run(folder)
     load_tensorflow()
     from kerasrnn.export import ParityError, export_onnx, export_saved_model, read_manifest
     from kerasrnn.export._report import parity_table, promise
@@ -66,6 +68,7 @@ def export(
         Format.ONNX: (export_onnx, out / "onnx", {"quantize": quantize and quantize.value, "max_loss": max_loss, **page}),
         Format.SAVED_MODEL: (export_saved_model, out / "serving", {"keep": keep}),
     }
+    targets = []
     for name in [Format.ONNX, Format.SAVED_MODEL] if format is Format.BOTH else [format]:
         writer, target, options = writers[name]
         try:
@@ -77,3 +80,13 @@ def export(
             raise typer.Exit(1) from error
         manifest = read_manifest(written)
         console.print(f"{written} {promise(manifest)}:", parity_table(manifest["parity"]["checks"]), sep="\n")
+        targets.append(written)
+    console.print(Text(f"Written: {', '.join(map(str, targets))}."), soft_wrap=True)
+    console.print(Text(f"Next: {_next(out, format)}", "dim"), soft_wrap=True)
+
+
+def _next(out: Path, format: Format) -> str:
+    if format is Format.SAVED_MODEL:
+        served = (out / "serving").resolve()
+        return f"kerasrnn inspect {out / 'serving'}  or  tensorflow_model_server --model_name=model --model_base_path={served}"
+    return f"kerasrnn generate {out / 'onnx'}  or  kerasrnn inspect {out / 'onnx'}"

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from kerasrnn.cli._folders import find_artefact, is_run
+from kerasrnn.cli._folders import find_artefact, is_run, require_run_or_artefact
 from kerasrnn.cli._tensorflow import load_tensorflow
 
 
@@ -36,6 +36,7 @@ def generate(
     """
     if length_penalty and not num_beams:
         raise typer.BadParameter("expected a search to go with it: add --num-beams 4", param_hint="--length-penalty")
+    require_run_or_artefact(folder)
     settings = {
         "temperature": temperature,
         "top_k": top_k,

@@ -30,6 +30,12 @@ def inspect(
     written_with = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     console.print(f"{folder}: {model['class_name']}, {model['parameters']:,} parameters, as {manifest['kind']}; {written_with}")
     console.print(_signatures(manifest))
+    if about := manifest.get("forecaster"):
+        lags = "windows of any length" if about["lags"] is None else f"windows of {about['lags']} steps"
+        console.print(
+            f"It forecasts {about['horizon']} steps of {about['channels']} channels from {lags}. "
+            f"Its outputs on the last axis: {', '.join(about['outputs'])}."
+        )
     if layers := manifest.get("layers"):
         console.print(_layers(layers))
     if reason := manifest.get("no_step"):
@@ -45,12 +51,19 @@ def _signatures(manifest: dict[str, Any]) -> Table:
     table = Table("signature", "", "name", "type", "shape")
     for name, signature in manifest["signatures"].items():
         for spec in signature["inputs"]:
-            shape = ", ".join("any" if size is None else str(size) for size in spec["shape"])
-            table.add_row(name, "state" if spec["name"] in states else "input", spec["name"], spec["dtype"], f"({shape})")
+            kind = "state" if spec["name"] in states else "input"
+            table.add_row(name, kind, spec["name"], spec["dtype"], _shape(spec))
+        # Manifests written before have the names alone.
+        specs = {spec["name"]: spec for spec in signature.get("output_specs", [])}
         for output in signature["outputs"]:
-            table.add_row(name, "output", output)
+            spec = specs.get(output)
+            table.add_row(name, "output", output, *((spec["dtype"], _shape(spec)) if spec else ()))
         table.add_section()
     return table
+
+
+def _shape(spec: dict[str, Any]) -> str:
+    return f"({', '.join('any' if size is None else str(size) for size in spec['shape'])})"
 
 
 def _layers(layers: dict[str, str]) -> Table:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerasrnn.cli import _corpora
+from kerasrnn.cli._folders import require_corpus, require_file
 from kerasrnn.cli._tensorflow import load_tensorflow
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def prepare(
     Example:  kerasrnn prepare texts/ --out shards --tokenizer word --option min_frequency=5
     """
     names = _corpora.required_corpus(arguments, corpus)
+    require_corpus(names)
+    require_file(Path(tokenizer) if Path(tokenizer).suffix == ".json" else None, "--tokenizer")
     load_tensorflow()
     from kerasrnn.data import TokenShards, prepare_shards
 

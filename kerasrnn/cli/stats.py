@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kerasrnn._files import write_whole
 from kerasrnn.cli import _corpora, _plots
+from kerasrnn.cli._folders import require_corpus
 from kerasrnn.cli._tensorflow import load_tensorflow
 from kerasrnn.cli._text_files import read_pieces
 
@@ -56,6 +57,8 @@ def stats(
     """
     _plots.check_format(out)
     corpus = _corpora.required_corpus(arguments, corpus)
+    require_corpus(corpus)
+    require_corpus(oov or [], "--oov")
     counted = _count(corpus, tokens, normalization)
     console = Console(highlight=False)
     console.print(Text(f"{', '.join(corpus)}, by {tokens}"), _figures(counted), sep="\n")

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasrnn.cli import _corpora
+from kerasrnn.cli._folders import require_corpus, require_file
 from kerasrnn.cli._settings_file import read_settings
 from kerasrnn.cli._tensorflow import load_tensorflow
 
@@ -58,6 +59,11 @@ class Schedule(StrEnum):
 class Averaging(StrEnum):
     EMA = "ema"
     NT_ASGD = "nt_asgd"
+
+
+class Truncation(StrEnum):
+    REGULAR = "regular"
+    RANDOMIZED = "randomized"
 
 
 class MixedPrecision(StrEnum):
@@ -129,6 +135,16 @@ def train(
     initial_scale: Annotated[
         float | None, _option(_MODEL, "Begin with all weights uniform up to this; by default as Keras does.")
     ] = None,
+    initial_gain: Annotated[
+        float | None, _option(_MODEL, "Begin with all kernels this many times as large as Keras does.")
+    ] = None,
+    truncate: Annotated[
+        int | None, _option(_TRAINING, "Cut the gradient after so many steps of a window.", min=1)
+    ] = None,
+    truncation: Annotated[Truncation, _option(_TRAINING, "Cut at fixed steps, or at random ones.")] = Truncation.REGULAR,
+    checkpoint_steps: Annotated[
+        int | None, _option(_TRAINING, "Keep every k-th state, for less memory; compute the others again.", min=1)
+    ] = None,
     stateful: Annotated[
         bool, _option(_TRAINING, "Carry states from batch to batch, over streams of text.", "--stateful/--no-stateful")
     ] = False,
@@ -173,6 +189,8 @@ def train(
     Example:  kerasrnn train --preset zaremba_small --corpus ptb/ --out runs/zaremba
     """
     names = _corpora.named_corpus(arguments, corpus)
+    require_corpus(names)
+    require_file(config, "--config")
     load_tensorflow()
     from kerasrnn import training
 
@@ -197,7 +215,7 @@ def train(
         console.print(
             f"Stopped by the {result.stopped_by} after {result.epochs} of {settings.epochs} epochs; "
             "the same command goes on.",
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
     else:
         console.print(f"{result.epochs} of {settings.epochs} epochs are complete; --epochs with a larger number goes on.")

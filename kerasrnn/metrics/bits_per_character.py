@@ -15,7 +15,8 @@ class BitsPerCharacter(TokenCrossentropy):
 
     Args:
         characters_per_token: The text's mean number of characters in a token, which makes models with different
-            tokenizers comparable.
+            tokenizers comparable where the tokens keep the whole text. Of tokens that lose the spaces, say, the figure
+            means nothing.
         from_logits: Whether `y_pred` holds logits rather than probabilities.
         ignore_class: A token id whose targets do not count, such as the padding's.
         name: The metric's name.

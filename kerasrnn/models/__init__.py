@@ -2,6 +2,7 @@
 
 from kerasrnn.models.carried_states import CarriedStates
 from kerasrnn.models.choosing import Ranking, rescore
+from kerasrnn.models.step_decoding import Decoded, decode
 from kerasrnn.models.feed_forward import FeedForwardLanguageModel
 from kerasrnn.models.forecast_arima import arima
 from kerasrnn.models.forecast_baselines import (
@@ -30,6 +31,7 @@ from kerasrnn.models.sampled_softmax import SampledSoftmaxTraining, log_uniform_
 __all__ = [
     "PRESETS",
     "CarriedStates",
+    "Decoded",
     "FeedForwardLanguageModel",
     "Forecaster",
     "GaussianNLL",
@@ -45,6 +47,7 @@ __all__ = [
     "coverage",
     "crps_gaussian",
     "crps_quantiles",
+    "decode",
     "forecast_errors",
     "gaussian_nll",
     "last_value",

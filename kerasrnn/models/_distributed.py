@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,6 +18,18 @@ class Distributed(keras.Model):
     Keras clips each replica's gradient before the sum, and counts an embedding row that a batch holds n times as n rows in
     the gradient's norm. Here a row counts once, on one device as well. The optimizer is as it was between two steps.
     """
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`."""
+        return super().fit(**self._fit_arguments(*args, **kwargs))
+
+    def _fit_arguments(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The arguments of `fit` by name."""
+        given = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs).arguments
+        del given["self"]
+        if isinstance(given.get("x"), (tf.data.Dataset, tf.distribute.DistributedDataset)):
+            given.setdefault("shuffle", False)  # of a dataset Keras ignores its default, and warns of it
+        return given
 
     def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
         """Builds from one replica's share of the first batch. Keras builds from the shares' mean, which turns token ids

@@ -19,6 +19,11 @@ def numbers_a_target(kind: str, quantiles: Sequence[float]) -> int:
     return {"mean": 1, "quantile": len(quantiles), "gaussian": 2}[kind]
 
 
+def outputs_by_name(kind: str, quantiles: Sequence[float]) -> list[str]:
+    """What the numbers of a target are, in their order."""
+    return {"mean": ["mean"], "quantile": [f"quantile {q:g}" for q in quantiles], "gaussian": ["mean", "deviation"]}[kind]
+
+
 def in_unit(kind: str, x: Any, location: Any, scale: Any) -> Any:
     """The output layer's numbers, (…, channels, numbers), as outputs in the series' unit."""
     if kind == "mean":

@@ -18,3 +18,14 @@ def series_arrays(name: str, series: Any, columns: int | None = None) -> list[np
                 "Give all series, and the model, the same channels and covariates."
             )
     return arrays
+
+
+def finite(name: str, values: Any) -> None:
+    """Raises ValueError where numbers that a forecast reads are NaN or infinite; None is no number."""
+    array = np.asarray(values, np.float32) if values is not None else np.zeros(0)
+    if not np.isfinite(array).all():
+        place = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+        raise ValueError(
+            f"{name}: expected finite numbers in all that is read; received {array[place]} at {place}. Fill what is missing, "
+            "or forecast from a part without gaps."
+        )

@@ -36,12 +36,9 @@ class BeamSearchGraph:
 
     def _search(self, prompt: Any, max_new_tokens: Any, stop: Any, num_beams: Any, length_penalty: Any) -> dict[str, Any]:
         """(batch · num_beams,) `text`, `num_tokens`, `score`; (…, time) `token_ids`, `log_probabilities`; the best first."""
-        decoder, vocabulary_size = self._decoder, self._decoder.model.vocabulary_size
+        decoder = self._decoder
         tokens, states, _ = decoder.begin_graph(prompt)
-        rows = tf.shape(tokens)[0]
-        tokens, states = tf.repeat(tokens, num_beams), [tf.repeat(state, num_beams, axis=0) for state in states]
         stop, any_stop = _stop_strings.to_search(stop)
-        num_candidates = tf.minimum(2 * num_beams, vocabulary_size * num_beams)
 
         def has_stop(token_ids: Any) -> Any:
             flat = tf.reshape(token_ids, (-1, tf.shape(token_ids)[2]))
@@ -49,56 +46,90 @@ class BeamSearchGraph:
             _, stopped = _stop_strings.before(texts, tf.repeat(stop, tf.shape(token_ids)[1]))
             return tf.reshape(stopped, tf.shape(token_ids)[:2])
 
-        def advance(t: Any, tokens: Any, states: list[Any], alive: Any, finished: Any) -> Any:
+        def ends(token_ids: Any) -> Any:
+            return tf.cond(any_stop, lambda: has_stop(token_ids), lambda: tf.zeros(tf.shape(token_ids)[:2], bool))
+
+        def step(tokens: Any, states: Any) -> tuple[Any, Any]:
             logits, states = decoder.logits(tokens, states)
-            log_probabilities = tf.reshape(tf.nn.log_softmax(logits) + decoder.never, (rows, num_beams, vocabulary_size))
-            totals = alive["score"][:, :, None] + tf.cast(log_probabilities, tf.float64)
-            scores, places = tf.math.top_k(tf.reshape(totals, (rows, num_beams * vocabulary_size)), num_candidates)
-            parents, token_ids = places // vocabulary_size, places % vocabulary_size
-            likely = tf.gather(tf.reshape(log_probabilities, (rows, num_beams * vocabulary_size)), places, batch_dims=1)
-            history = _take(alive, parents)
-            candidates = {
-                "score": scores,
-                "token_ids": tf.concat([history["token_ids"], token_ids[:, :, None]], axis=2),
-                "log_probabilities": tf.concat([history["log_probabilities"], likely[:, :, None]], axis=2),
-                "num_tokens": history["num_tokens"] + 1,
-            }
-            t += 1
-            stopped = tf.cond(any_stop, lambda: has_stop(candidates["token_ids"]), lambda: tf.zeros_like(scores, bool))
-            ended = stopped | (t >= max_new_tokens)[:, None]
-            norm = length_norm(tf.cast(t, tf.float64), length_penalty)
-            ending = {**candidates, "score": tf.where(ended, scores / norm, _NONE)}
-            finished = _best(_join(_one_token_longer(finished), ending), num_beams)[0]
-            alive, kept = _best({**candidates, "score": tf.where(ended, tf.cast(_NONE, tf.float64), scores)}, num_beams)
-            tokens = tf.reshape(alive["token_ids"][:, :, -1], (-1,))
-            from_beam = tf.gather(parents, kept, batch_dims=1) + num_beams * tf.range(rows)[:, None]
-            states = [tf.gather(state, tf.reshape(from_beam, (-1,))) for state in states]
-            return t, tokens, states, alive, finished
+            return tf.nn.log_softmax(logits) + decoder.never, states
 
-        def goes_on(t: Any, tokens: Any, states: list[Any], alive: Any, finished: Any) -> Any:
-            # A log-probability only sinks, and no length divides it by more than the greatest.
-            reachable = tf.reduce_max(alive["score"], 1) / length_norm(tf.cast(max_new_tokens, tf.float64), length_penalty)
-            return tf.reduce_any(reachable > tf.reduce_min(finished["score"], 1))
-
-        nothing = {
-            "score": tf.fill((rows, num_beams), tf.constant(_NONE, tf.float64)),
-            "token_ids": tf.zeros((rows, num_beams, 0), tf.int32),
-            "log_probabilities": tf.zeros((rows, num_beams, 0)),
-            "num_tokens": tf.zeros((rows, num_beams), tf.int32),
-        }
-        # One hypothesis, for several alike would fill the beam with copies.
-        alive = {**nothing, "score": tf.where(tf.range(num_beams) > 0, nothing["score"], 0.0)}
-        shapes = {name: tf.TensorShape((None,) * value.shape.rank) for name, value in nothing.items()}
-        of_states = [tf.TensorShape((None, *state.shape[1:])) for state in states]
-        *_, finished = tf.while_loop(
-            goes_on,
-            advance,
-            [0, tokens, states, alive, nothing],
-            [tf.TensorShape(()), tf.TensorShape((None,)), of_states, shapes, shapes],
-        )
+        finished = search_beams(step, tokens, states, ends, max_new_tokens, num_beams, length_penalty)
         found = {name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0)) for name, value in finished.items()}
         text, counts = decoder.cut(found["token_ids"], found["num_tokens"], tf.repeat(stop, num_beams), any_stop)
         return {**found, "text": text, "num_tokens": counts}
+
+
+def search_beams(
+    step: Any, tokens: Any, states: Any, ends: Any, max_new_tokens: Any, num_beams: Any, length_penalty: Any
+) -> dict[str, Any]:
+    """The search itself, for any step function.
+
+    Args:
+        step: from tokens (rows,) and states to log-probabilities of the next tokens (rows, vocabulary), −∞ for those that
+            are not to be written, and the states then.
+        tokens: (batch,) int32, the first ones that the step takes.
+        states: nested tensors (batch, …).
+        ends: from token ids (batch, candidates, time) to booleans (batch, candidates): which end with their last token.
+        max_new_tokens: (batch,) int32.
+        num_beams: int32.
+        length_penalty: float64.
+
+    Returns:
+        `token_ids` and `log_probabilities` (batch, num_beams, time), `num_tokens` and `score` (batch, num_beams); the best
+        first, with the score −∞ where there is none.
+    """
+    rows = tf.shape(tokens)[0]
+    tokens, states = tf.nest.map_structure(lambda value: tf.repeat(value, num_beams, axis=0), (tokens, states))
+
+    def advance(t: Any, tokens: Any, states: Any, alive: Any, finished: Any) -> Any:
+        log_probabilities, states = step(tokens, states)
+        vocabulary_size = tf.shape(log_probabilities)[1]
+        log_probabilities = tf.reshape(log_probabilities, (rows, num_beams, vocabulary_size))
+        totals = alive["score"][:, :, None] + tf.cast(log_probabilities, tf.float64)
+        num_candidates = tf.minimum(2 * num_beams, vocabulary_size * num_beams)
+        scores, places = tf.math.top_k(tf.reshape(totals, (rows, num_beams * vocabulary_size)), num_candidates)
+        parents, token_ids = places // vocabulary_size, places % vocabulary_size
+        likely = tf.gather(tf.reshape(log_probabilities, (rows, num_beams * vocabulary_size)), places, batch_dims=1)
+        history = _take(alive, parents)
+        candidates = {
+            "score": scores,
+            "token_ids": tf.concat([history["token_ids"], token_ids[:, :, None]], axis=2),
+            "log_probabilities": tf.concat([history["log_probabilities"], likely[:, :, None]], axis=2),
+            "num_tokens": history["num_tokens"] + 1,
+        }
+        t += 1
+        ended = ends(candidates["token_ids"]) | (t >= max_new_tokens)[:, None]
+        norm = length_norm(tf.cast(t, tf.float64), length_penalty)
+        ending = {**candidates, "score": tf.where(ended, scores / norm, _NONE)}
+        finished = _best(_join(_one_token_longer(finished), ending), num_beams)[0]
+        alive, kept = _best({**candidates, "score": tf.where(ended, tf.cast(_NONE, tf.float64), scores)}, num_beams)
+        tokens = tf.reshape(alive["token_ids"][:, :, -1], (-1,))
+        from_beam = tf.gather(parents, kept, batch_dims=1) + num_beams * tf.range(rows)[:, None]
+        states = tf.nest.map_structure(lambda state: tf.gather(state, tf.reshape(from_beam, (-1,))), states)
+        return t, tokens, states, alive, finished
+
+    def goes_on(t: Any, tokens: Any, states: Any, alive: Any, finished: Any) -> Any:
+        # A log-probability only sinks, and no length divides it by more than the greatest.
+        reachable = tf.reduce_max(alive["score"], 1) / length_norm(tf.cast(max_new_tokens, tf.float64), length_penalty)
+        return tf.reduce_any(reachable > tf.reduce_min(finished["score"], 1))
+
+    nothing = {
+        "score": tf.fill((rows, num_beams), tf.constant(_NONE, tf.float64)),
+        "token_ids": tf.zeros((rows, num_beams, 0), tf.int32),
+        "log_probabilities": tf.zeros((rows, num_beams, 0)),
+        "num_tokens": tf.zeros((rows, num_beams), tf.int32),
+    }
+    # One hypothesis, for several alike would fill the beam with copies.
+    alive = {**nothing, "score": tf.where(tf.range(num_beams) > 0, nothing["score"], 0.0)}
+    shapes = {name: tf.TensorShape((None,) * value.shape.rank) for name, value in nothing.items()}
+    of_states = tf.nest.map_structure(lambda state: tf.TensorShape((None, *state.shape[1:])), states)
+    *_, finished = tf.while_loop(
+        goes_on,
+        advance,
+        [0, tokens, states, alive, nothing],
+        [tf.TensorShape(()), tf.TensorShape((None,)), of_states, shapes, shapes],
+    )
+    return finished
 
 
 def _take(hypotheses: dict[str, Any], places: Any) -> dict[str, Any]:

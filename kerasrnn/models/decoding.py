@@ -40,7 +40,7 @@ class Decoder:
         self.step = compiled(self._step, step)
         self._step_by = compiled(lambda key, *inputs: self._step(*inputs, sampler=key), [key, *step])
         self.text_of_tokens = compiled(self._text_of_tokens, [tokens])
-        self.score_chunk = compiled(self._log_likelihood, [ids, ids, states])
+        self.score_chunk = compiled(self._log_probabilities, [ids, ids, states])
 
     def write_by(self, sampler: Any) -> Callable[..., Any]:
         """`write`, whose tokens a sampler with its own `__call__` draws."""
@@ -52,22 +52,30 @@ class Decoder:
 
     def score(self, texts: Sequence[str], num_steps: int, verbose: bool, prompt: str | None = None) -> tuple[Any, Any]:
         """Log-likelihoods (rows,) float64 and numbers of tokens (rows,), of the texts alone or as they follow a prompt."""
+        each = self.token_log_probabilities(texts, num_steps, verbose, prompt)
+        return np.array([values.sum() for values in each]), np.array([len(values) for values in each])
+
+    def token_log_probabilities(
+        self, texts: Sequence[str], num_steps: int, verbose: bool, prompt: str | None = None
+    ) -> list[np.ndarray]:
+        """Natural logarithms of each token's probability, float64 (tokens,) for each text."""
         first, states = self.model.tokenizer.start_token_id, self.model.get_initial_state(len(texts))
         if prompt is not None:
             first, states, _ = self.begin(tf.constant([prompt]))
             states = [tf.repeat(state, len(texts), axis=0) for state in states]
         token_ids, targets, counts = (t.numpy() for t in self._scored_tokens(tf.constant(texts, tf.string), first))
-        total = np.zeros(len(texts))
+        values = [np.zeros((len(texts), 0))]
         bar = keras.utils.Progbar(-(-targets.shape[1] // num_steps), unit_name="chunk", verbose=int(verbose))
         for start in range(0, targets.shape[1], num_steps):
             chunk = slice(start, start + num_steps)
             pair = tf.constant(token_ids[:, chunk]), tf.constant(targets[:, chunk])
-            log_likelihood, states = self.score_chunk(*pair, states)
-            total += log_likelihood.numpy()
+            log_probabilities, states = self.score_chunk(*pair, states)
+            values.append(log_probabilities.numpy())
             bar.add(1)
-        if np.isnan(total).any():
+        each = [row[:count] for row, count in zip(np.concatenate(values, axis=1), counts)]
+        if any(np.isnan(row).any() for row in each):
             raise ValueError(NO_TEXT)
-        return total, counts
+        return each
 
     def score_strings(self, text: Any) -> dict[str, Any]:
         """Strings (batch,) → `log_likelihood` float32 and `num_tokens` int32, in chunks that bound the memory."""
@@ -75,8 +83,8 @@ class Decoder:
 
         def body(start: Any, states: list[Any], total: Any) -> Any:
             chunk = slice(start, start + _CHUNK)
-            log_likelihood, states = self._log_likelihood(token_ids[:, chunk], targets[:, chunk], states)
-            return start + _CHUNK, states, total + log_likelihood
+            log_probabilities, states = self._log_probabilities(token_ids[:, chunk], targets[:, chunk], states)
+            return start + _CHUNK, states, total + tf.reduce_sum(log_probabilities, axis=1)
 
         rows = tf.shape(text)[0]
         states, total = self.model.get_initial_state(rows), tf.zeros((rows,), tf.float64)
@@ -90,12 +98,12 @@ class Decoder:
         first = tf.fill((tf.shape(text)[0], 1), tf.reshape(first, ()))
         return tf.concat([first, tf.maximum(targets, 0)[:, :-1]], axis=1), targets, counts
 
-    def _log_likelihood(self, token_ids: Any, targets: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    def _log_probabilities(self, token_ids: Any, targets: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        """Of the targets, (batch, time) float64, 0 where there is none; and the states."""
         logits, states = self.model(token_ids, initial_state=states, return_state=True)
         loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.maximum(targets, 0), logits=logits)
         # In float64: a novel has a million terms.
-        loss = tf.where(targets >= 0, tf.cast(loss, tf.float64), 0.0)
-        return -tf.reduce_sum(loss, axis=1), states
+        return tf.where(targets >= 0, -tf.cast(loss, tf.float64), 0.0), states
 
     def generate_strings(
         self, prompt: Any, max_new_tokens: Any, temperature: Any, top_k: Any, top_p: Any, min_p: Any,

@@ -17,6 +17,7 @@ from kerasrnn.models._forecast_outputs import (
     loss_of,
     metrics_of,
     numbers_a_target,
+    outputs_by_name,
     point_of,
 )
 from kerasrnn.models._scaling import NORMALIZATIONS, Scaling
@@ -261,6 +262,13 @@ class Forecaster(MultiStep, Distributed):
 
         shape = self.horizon, self.channels, self.covariates, self.lags
         return PathSampler(self.output_kind, tuple(self.quantiles), *shape, ahead)
+
+    @property
+    def forecast_description(self) -> dict[str, Any]:
+        """For exporters: what the model reads, and what its outputs (…, horizon, channels[, numbers]) are."""
+        names = ("horizon", "channels", "covariates", "lags")
+        outputs = outputs_by_name(self.output_kind, self.quantiles)
+        return {**{name: getattr(self, name) for name in names}, "output": self.output_kind, "outputs": outputs}
 
     def point_forecast(self, outputs: Any) -> Any:
         """The single values among outputs, (…, channels): the mean, or the quantile nearest to the median."""

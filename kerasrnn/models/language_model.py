@@ -8,6 +8,7 @@ import kerasrnn.tokenizers  # noqa: F401  (a saved model names its tokenizer)
 from kerasrnn._backend import keras, tf
 from kerasrnn.layers import RNN, EmbeddingDropout, LockedDropout, TemporalActivityRegularization
 from kerasrnn.metrics import Perplexity
+from kerasrnn.models.beginning import Beginning, not_built
 from kerasrnn.models.embedding import embedding_width
 from kerasrnn.models.presets import FromPreset
 from kerasrnn.models.sampled_softmax import SampledSoftmaxTraining
@@ -20,6 +21,7 @@ ops = keras.ops
 _PLAIN = (
     "embedding", "dropout", "tie_embeddings", "stateful", "input_dropout", "output_dropout", "embedding_dropout",
     "locked_dropout", "weight_drop", "activity_regularization", "temporal_activity_regularization", "sampled_softmax",
+    "truncate", "truncation", "checkpoint_steps",
 )  # fmt: skip
 _INITIALIZERS = ("embeddings_initializer", "kernel_initializer", "bias_initializer")
 
@@ -54,6 +56,13 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         kernel_initializer, bias_initializer: of the output layer.
         sampled_softmax: how many tokens training draws to set against each target, for vocabularies over 50,000; the
             metrics of training are then the loss alone. None for all.
+        truncate: τ of truncated backpropagation through time within a window, None for the full gradient; this and the
+            next two as in `kerasrnn.layers.RNN`.
+        truncation: "regular" (segments of τ steps) or "randomized".
+        checkpoint_steps: keep every k-th state only, and compute the others again for the gradient.
+        initializer: how the embedding and all kernels begin, those of the cells and of the output layer. A number is a
+            gain: each begins at that many times what its own initializer gives. A Keras initializer takes the place of
+            each one's own: `keras.initializers.RandomNormal(stddev=0.01)` is the book's. Biases keep theirs.
         **kwargs: as in `keras.Model`.
 
     Call arguments:
@@ -69,8 +78,8 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         (logits, states): the states a flat list of (batch, units), named by `state_names`.
 
     Raises:
-        ValueError: neither or both of tokenizer and vocabulary_size given, widths that cannot be tied, no cells;
-            in eager calls, token ids outside the vocabulary.
+        ValueError: neither or both of tokenizer and vocabulary_size given, widths that cannot be tied, no cells; an
+            argument that its layers refuse; in eager calls, token ids outside the vocabulary.
 
     Example:
 
@@ -109,6 +118,10 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
         sampled_softmax: int | None = None,
+        truncate: int | None = None,
+        truncation: str = "regular",
+        checkpoint_steps: int | None = None,
+        initializer: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -128,13 +141,20 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         self.embeddings_initializer = keras.initializers.get(embeddings_initializer)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.truncate = truncate
+        self.truncation = truncation
+        self.checkpoint_steps = checkpoint_steps
+        self.initializer = Beginning.get(initializer)
         self.vocabulary_size = vocabulary_size_of(tokenizer, vocabulary_size)
         if not self.cells:
             raise ValueError("cells: expected a cell or a list of at least one; received an empty list")
         for name in ("dropout", "input_dropout", "output_dropout"):
             if getattr(self, name) is not None and not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected a share in [0, 1); received {getattr(self, name)}")
-        options = {"return_sequences": True, "return_state": True, "weight_drop": weight_drop, "dtype": self.dtype_policy}
+        options = {
+            "return_sequences": True, "return_state": True, "weight_drop": weight_drop, "truncate": truncate,
+            "truncation": truncation, "checkpoint_steps": checkpoint_steps, "dtype": self.dtype_policy,
+        }  # fmt: skip
         self.recurrent_layers = [RNN(cell, **options, name=f"rnn_{i}") for i, cell in enumerate(self.cells)]
         first, last = (dropout if rate is None else rate for rate in (input_dropout, output_dropout))
         rates = [first, *[dropout] * (len(self.cells) - 1), last]
@@ -153,18 +173,21 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         if embedding != "one_hot":
             self.embedding_layer = keras.layers.ReversibleEmbedding(
                 self.vocabulary_size, embedding_width(embedding, self.cells, tie_embeddings), tie_weights=True,
-                embeddings_initializer=self.embeddings_initializer, dtype=self.dtype_policy, name="embedding",
+                embeddings_initializer=self.initializer(self.embeddings_initializer), dtype=self.dtype_policy, name="embedding",
             )  # fmt: skip
         elif tie_embeddings:
             raise ValueError("tie_embeddings=True needs an embedding; received embedding='one_hot'")
         self.output_layer = None
         if not tie_embeddings:
-            initializers = {"kernel_initializer": self.kernel_initializer, "bias_initializer": self.bias_initializer}
+            initializers = {
+                "kernel_initializer": self.initializer(self.kernel_initializer), "bias_initializer": self.bias_initializer,
+            }  # fmt: skip
             self.output_layer = keras.layers.Dense(
                 self.vocabulary_size, **initializers, dtype=self.dtype_policy, name="logits"
             )
         self._sample_softmax(sampled_softmax, self.vocabulary_size)
-        self.build((None, None))
+        with self.initializer.of_cells(self.cells):
+            self.build((None, None))
         if stateful:
             self._make_carried_states(self.state_names, self.get_initial_state)
 
@@ -274,10 +297,12 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "vocabulary_size": None if self.tokenizer is not None else self.vocabulary_size,
             **{name: getattr(self, name) for name in _PLAIN},
+            "initializer": self.initializer.get_config(),
             **{name: keras.initializers.serialize(getattr(self, name)) for name in _INITIALIZERS},
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "LanguageModel":
         read = functools.partial(keras.saving.deserialize_keras_object, custom_objects=custom_objects)
-        return cls(**{**config, "cells": read(config["cells"]), "tokenizer": read(config["tokenizer"])})
+        cells = config["cells"] if config.get("initializer") is None else not_built(config["cells"])
+        return cls(**{**config, "cells": read(cells), "tokenizer": read(config["tokenizer"])})

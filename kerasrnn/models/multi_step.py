@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasrnn._portable.arguments import positive_integer, row_seeds
+from kerasrnn.models._series_arrays import finite
 from kerasrnn.models.forecast_paths import NUM_PATHS, PathSampler
 
 
@@ -57,9 +58,16 @@ class MultiStep:
             and deviation, where the model's outputs have one.
 
         Raises:
-            ValueError: steps beyond the horizon without feedback, or without the covariates to go on with; shapes that do
-                not fit the model; fewer paths than the outermost quantiles need.
+            ValueError: steps beyond the horizon without feedback, or without the covariates to go on with; NaN or infinity
+                in what is read; shapes that do not fit the model; fewer paths than the outermost quantiles need.
         """
+        finite("windows", windows)
+        finite("covariates", covariates)
+        return self._predict_multi_step(windows, steps, covariates, feedback, batch_size, num_paths, seed)
+
+    def _predict_multi_step(
+        self, windows: Any, steps: int, covariates: Any, feedback: bool, batch_size: int, num_paths: int, seed: Any
+    ) -> np.ndarray:  # fmt: skip
         windows, steps, future = self._checked_windows(windows, steps, covariates, feedback)
         sampler = self.path_sampler if steps > self.horizon else None
         if sampler is None:
@@ -103,6 +111,8 @@ class MultiStep:
         Raises:
             ValueError: the model's outputs are points; or as `predict_multi_step`.
         """
+        finite("windows", windows)
+        finite("covariates", covariates)
         windows, steps, future = self._checked_windows(windows, steps, covariates, True)
         if self.path_sampler is None:
             raise ValueError(
@@ -220,6 +230,7 @@ class MultiStep:
     def _one(self, series: Any, covariates: Any, lags: int | None) -> tuple[np.ndarray, Any]:
         past = self._past(series)
         lags = self._lags(lags, len(past), 0)
+        finite("series", past[-lags:])
         return past[None, -lags:], None if covariates is None else np.asarray(covariates)[None]
 
     def k_step_predictions(
@@ -260,8 +271,9 @@ class MultiStep:
             windows = past[rows[:, None] + np.arange(lags)]
             # Rows near the end have no values so far ahead; what is forecast there is left out below.
             later = np.minimum(rows[:, None] + lags + np.arange(furthest), len(past) - 1)
-            options = {"batch_size": batch_size, "num_paths": num_paths, "seed": seeds[rows]}
-            outputs = self.predict_multi_step(windows, furthest, past[later][:, :, self.channels :], **options)
+            # Of a window with a gap the forecast is NaN; all others have theirs.
+            known = past[later][:, :, self.channels :]
+            outputs = self._predict_multi_step(windows, furthest, known, True, batch_size, num_paths, seeds[rows])
             for one in ks:
                 found[one].append(outputs[: max(0, count - one - begin), one - 1])
         results = [np.concatenate(found[one]) for one in ks]

@@ -7,25 +7,26 @@ from typing import Any
 
 from kerasrnn._backend import keras
 from kerasrnn.cells import GRUCell, LSTMCell, MinGRUCell, SimpleRNNCell
+from kerasrnn.scan import TRUNCATIONS
 
 CELLS = {"lstm": LSTMCell, "gru": GRUCell, "simple_rnn": SimpleRNNCell, "min_gru": MinGRUCell}
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "sgd": keras.optimizers.SGD}
 SCHEDULES = ("cosine", "constant", "decay")
 AVERAGING = ("ema", "nt_asgd")
 
-_CHOICES = {"cell": (*CELLS,), "optimizer": (*OPTIMIZERS,), "schedule": SCHEDULES}
+_CHOICES = {"cell": (*CELLS,), "optimizer": (*OPTIMIZERS,), "schedule": SCHEDULES, "truncation": TRUNCATIONS}
 _LEAST = {
     "units": 1, "layers": 1, "epochs": 1, "batch_size": 1, "num_steps": 1, "warmup_steps": 0, "decay_after": 0,
 }  # fmt: skip
 _SHARES = ("dropout", "input_dropout", "output_dropout", "embedding_dropout", "weight_drop")
-_POSITIVE = {"learning_rate": 0.002, "decay": 0.5, "initial_scale": 0.1}
+_POSITIVE = {"learning_rate": 0.002, "decay": 0.5, "initial_scale": 0.1, "initial_gain": 0.5}
 _AT_LEAST_0 = {
     "clip_norm": "0: no clipping",
     "weight_decay": "0: none",
     "activity_regularization": "0: none",
     "temporal_activity_regularization": "0: none",
 }
-_MAY_BE_NONE = ("input_dropout", "output_dropout", "initial_scale")
+_MAY_BE_NONE = ("input_dropout", "output_dropout", "initial_scale", "initial_gain")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Recipe:
         temporal_activity_regularization: Weight of the penalty on outputs that change, TAR.
         tie_embeddings: Whether the output layer is the embedding transposed; the last layer then has the embedding's width.
         initial_scale: s, where all weights and biases begin uniform in [−s, s]; None for Keras's own initializers.
+        initial_gain: How many times the values of Keras's own initializers all kernels begin with; not with
+            `initial_scale`. None for once.
+        truncate: τ of truncated backpropagation through time within a window; None for the full gradient.
+        truncation: "regular" (segments of τ steps) or "randomized".
+        checkpoint_steps: Keep every k-th state only, and compute the others again for the gradient; None for all.
         stateful: Whether states go on from batch to batch, the text being cut into `batch_size` streams; otherwise
             windows are random.
         epochs: Passes over the training text.
@@ -96,6 +102,10 @@ class Recipe:
     temporal_activity_regularization: float = 0.0
     tie_embeddings: bool = False
     initial_scale: float | None = None
+    initial_gain: float | None = None
+    truncate: int | None = None
+    truncation: str = "regular"
+    checkpoint_steps: int | None = None
     stateful: bool = False
     epochs: int = 10
     batch_size: int = 32
@@ -119,11 +129,19 @@ class Recipe:
             check_choice("averaging", self.averaging, AVERAGING)
         for name, least in _LEAST.items():
             check_integer(name, getattr(self, name), least)
+        for name in ("truncate", "checkpoint_steps"):
+            if getattr(self, name) is not None:
+                check_integer(name, getattr(self, name), 1)
         for name in ("locked_dropout", "tie_embeddings", "stateful", "variable_steps", "summed_loss"):
             check_boolean(name, getattr(self, name))
         for name in (*_SHARES, *_POSITIVE, *_AT_LEAST_0):
             if name not in _MAY_BE_NONE or getattr(self, name) is not None:
                 self._check_number(name, getattr(self, name))
+        if self.initial_gain is not None and self.initial_scale is not None:
+            raise ValueError(
+                f"initial_gain: expected None beside initial_scale={self.initial_scale}, which replaces the initializers that "
+                f"it would multiply; received {self.initial_gain}. Leave one of the two out."
+            )
         if self.variable_steps and not self.stateful:
             raise ValueError("variable_steps must be false without stateful, but is True: set stateful too.")
         if self.warmup_steps and self.schedule != "cosine":
@@ -158,9 +176,10 @@ class Recipe:
             widths[-1] = self.embedding
         names = (
             "embedding", "dropout", "input_dropout", "output_dropout", "embedding_dropout", "locked_dropout", "weight_drop",
-            "activity_regularization", "temporal_activity_regularization", "tie_embeddings", "stateful",
+            "activity_regularization", "temporal_activity_regularization", "tie_embeddings", "stateful", "truncate",
+            "truncation", "checkpoint_steps",
         )  # fmt: skip
-        arguments = {name: getattr(self, name) for name in names}
+        arguments = {name: getattr(self, name) for name in names} | {"initializer": self.initial_gain}
         if self.initial_scale is not None:
             arguments |= self._initializers("embeddings", "kernel", "bias")
         return {"cells": [self._cell(width, dtype) for width in widths], **arguments, "dtype": dtype}

@@ -1,7 +1,6 @@
 """Plain `fit` and `evaluate` over contiguous streams: where the carried states begin, flow and end."""
 
 import contextlib
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -45,9 +44,7 @@ class StatefulTraining(Distributed):
         Raises:
             ValueError: the batch's size changes within an epoch, or arrays are to be shuffled, with a stateful model.
         """
-        given = inspect.signature(super().fit).bind(*args, **kwargs).arguments
-        if isinstance(given.get("x"), tf.data.Dataset):
-            given.setdefault("shuffle", False)  # of a dataset Keras ignores its default, and warns of it
+        given = self._fit_arguments(*args, **kwargs)
         if not self.stateful:
             return super().fit(**given)
         if given.setdefault("shuffle", False) and not isinstance(given.get("x"), tf.data.Dataset):

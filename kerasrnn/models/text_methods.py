@@ -108,6 +108,22 @@ class TextMethods:
         total, counts = self._decoder.score(texts, positive_integer("num_steps", num_steps), verbose)
         return (float(total[0]), int(counts[0])) if isinstance(text, str) else (total, counts)
 
+    def token_log_probabilities(self, text: str | Sequence[str], num_steps: int = 1024, verbose: bool = False) -> Any:
+        """The natural logarithm of each token's probability, given all tokens before it: `score`, before it is summed.
+
+        Args:
+            text: a string, or a list of strings.
+            num_steps: tokens a chunk; bounds the memory, and does not change the result.
+            verbose: whether to show a progress bar.
+
+        Returns:
+            float64 (tokens,) for a string, a list of such arrays for a list.
+        """
+        values = self._decoder.token_log_probabilities(
+            strings(text, "text"), positive_integer("num_steps", num_steps), verbose
+        )
+        return values[0] if isinstance(text, str) else values
+
     def choose(
         self, prompt: str, continuations: Sequence[str], length_penalty: float = 0.0, num_steps: int = 1024
     ) -> Ranking:  # fmt: skip

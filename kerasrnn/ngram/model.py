@@ -2,11 +2,12 @@ import math
 import numbers
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 
+from kerasrnn._text_quality import keeps_text
 from kerasrnn.ngram import _arpa, _files, _most_likely, _sampling
 from kerasrnn.ngram._counts import Counts
 from kerasrnn.ngram._interpolation import Interpolation
@@ -86,8 +87,10 @@ class NgramModel(ABC):
         """Returns the distribution of the token that follows a text, float64 of shape (vocabulary_size,)."""
         return self._fitted.distribution(self._context(context))
 
-    def token_log_probabilities(self, text: TextOrTokenIds) -> np.ndarray:
-        """Returns the natural logarithm of each token's probability, float64 of shape (length,)."""
+    def token_log_probabilities(self, text: TextOrTokenIds | Sequence[TextOrTokenIds]) -> Any:
+        """Returns the natural logarithm of each token's probability, float64 of shape (length,); for a list, a list."""
+        if is_batch(text):
+            return [self.token_log_probabilities(each) for each in text]
         probabilities = self._fitted.probabilities(pad(self._token_ids(text), self.order, self.start_token_id))
         with np.errstate(divide="ignore"):
             return np.log(probabilities)
@@ -102,7 +105,7 @@ class NgramModel(ABC):
             (log_likelihood, num_tokens): natural logarithms summed over all tokens, and their number; numbers for one
             text, arrays for a list.
         """
-        logarithms = [self.token_log_probabilities(each) for each in (text if is_batch(text) else [text])]
+        logarithms = self.token_log_probabilities(text if is_batch(text) else [text])
         if not is_batch(text):
             return float(np.sum(logarithms[0])), len(logarithms[0])
         return np.array([np.sum(each) for each in logarithms]), np.array([len(each) for each in logarithms])
@@ -118,17 +121,17 @@ class NgramModel(ABC):
             raise ValueError("text must have at least one token, but is empty.")
         return -log_likelihood / num_tokens / math.log(2)
 
-    def bits_per_character(self, text: str) -> float:
+    def bits_per_character(self, text: str) -> float | None:
         """Returns how many bits the model needs for a character (Unicode code point) of the text on average.
 
-        Models with different tokenizers compare by it as far as these keep the whole text: what a tokenizer drops, as one
-        of words the spaces, or takes for unknown, costs few bits or none.
+        Models with different tokenizers compare by it. It is None where the tokens do not keep the text, as those of words
+        do not keep the spaces: see `kerasrnn.training.TextQuality`.
         """
-        return self._bits(text) / len(text)
+        return self._bits_of_whole(text, len)
 
-    def bits_per_byte(self, text: str) -> float:
-        """Returns how many bits the model needs for a byte of the text in UTF-8 on average."""
-        return self._bits(text) / len(text.encode())
+    def bits_per_byte(self, text: str) -> float | None:
+        """Returns how many bits the model needs for a byte of the text in UTF-8 on average; None as above."""
+        return self._bits_of_whole(text, lambda whole: len(whole.encode()))
 
     def perplexity(self, text: TextOrTokenIds) -> float:
         """Returns how many equally likely tokens would be as hard to guess as those of the text."""
@@ -236,10 +239,11 @@ class NgramModel(ABC):
         # Drawn bytes need not be UTF-8.
         return token_ids if self.tokenizer is None else self.tokenizer.detokenize(token_ids).numpy().decode(errors="replace")
 
-    def _bits(self, text: str) -> float:
+    def _bits_of_whole(self, text: str, size: Callable[[str], int]) -> float | None:
         if not isinstance(text, str) or not text:
             raise ValueError(f"text must be a string of at least one character, but is {text!r}.")
-        return -self.score(text)[0] / math.log(2)
+        log_likelihood = self.score(text)[0]
+        return -log_likelihood / math.log(2) / size(text) if keeps_text(self.tokenizer, text) else None
 
 
 def check_count(name: str, value: Any) -> int:

@@ -48,8 +48,11 @@ class TextScorer:
             bar.add(1)
         return np.concatenate([np.zeros(0), *values])
 
+    def token_log_probabilities(self, texts: Sequence[str], verbose: bool = False) -> list[np.ndarray]:
+        return [self.log_likelihoods(text, verbose) for text in texts]
+
     def score(self, texts: Sequence[str], verbose: bool = False) -> tuple[list[float], list[int]]:
-        values = [self.log_likelihoods(text, verbose) for text in texts]
+        values = self.token_log_probabilities(texts, verbose)
         return [float(v.sum()) for v in values], [len(v) for v in values]
 
 

@@ -1,6 +1,7 @@
 """The history of a training, as a table and as a picture."""
 
 import csv
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def draw_curves(history: dict[str, list[float]]) -> Figure:
     Returns:
         A matplotlib figure, outside pyplot's global state: call its `savefig`.
     """
-    name = next(name for name in _LABELS if name in history)
+    measured = [name for name in _LABELS if name in history]
+    # A column has gaps where the run began with other metrics.
+    name = next((name for name in measured if not any(map(math.isnan, history[name]))), measured[-1])
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel=_LABELS[name])
     axes.plot(history["epoch"], history[name], "o-", markersize=3.5, color="tab:blue", label="training")

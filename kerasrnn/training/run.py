@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._text_quality import keeps_text
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
 from kerasrnn.training.corpus_files import listed, origin, read_corpus
@@ -28,6 +29,7 @@ from kerasrnn.training.stop_on_interrupt import StopOnInterrupt
 from kerasrnn.training.time_limit import TimeLimit
 
 _SAMPLE = 200  # characters, about
+_LOOKED_AT = 2**20  # characters of each text, to tell whether tokens keep it
 _BACKUP = 60.0  # seconds from one to the next
 
 
@@ -114,9 +116,10 @@ def train(
         ) from error
     characters_per_token = len(texts.train) / len(token_ids)
     keras.utils.set_random_seed(settings.seed)
+    is_kept = all(keeps_text(tokenizer, part[:_LOOKED_AT]) for part in (texts.train, texts.validation))
     with advice_on_memory(units=settings.units, layers=settings.layers, vocabulary_size=settings.vocabulary_size):
         check_memory(settings, tokenizer.vocabulary_size())
-        model = settings.compiled_model(tokenizer, steps, characters_per_token)
+        model = settings.compiled_model(tokenizer, steps, characters_per_token if is_kept else None)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 
     run = RunFolder.write(folder, names, texts, settings, model, max_minutes=max_minutes, prompt=prompt, command=command)
@@ -130,7 +133,7 @@ def train(
         f"{characters_per_token:.2f} characters a token\n"
         f"{settings.layers} × {settings.cell} of {settings.units} units, {model.count_params():,} parameters; "
         f"{settings.epochs} epochs of {steps:,} batches of {batch_size} × {num_steps} tokens",
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,  # which would break lines within words
         highlight=False,
     )
     behind = [f"epoch {first_epoch}"] * bool(first_epoch) + [f"{backup.batches:,} batches"] * bool(backup.batches)

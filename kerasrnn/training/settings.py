@@ -114,17 +114,21 @@ class Settings(Recipe):
         options = {name: getattr(self, name) for name in TOKENIZER_SETTINGS[1:] if getattr(self, name) != defaults[name]}
         return new_tokenizer(self.tokenizer, options, corpus_name)
 
-    def compiled_model(self, tokenizer: Tokenizer, steps_per_epoch: int, characters_per_token: float = 1.0) -> LanguageModel:
+    def compiled_model(
+        self, tokenizer: Tokenizer, steps_per_epoch: int, characters_per_token: float | None = 1.0
+    ) -> LanguageModel:
         """Creates the model, ready for `fit`: embedding and dropout are checked there.
 
         Args:
             tokenizer: What turns text into token ids.
             steps_per_epoch: Batches in an epoch, which the schedule counts by.
-            characters_per_token: Of the training text, for the metric in bits per character.
+            characters_per_token: Of the training text, for the metric in bits per character; None to do without.
         """
         model = LanguageModel(tokenizer=tokenizer, **self.network(self.mixed_precision))
         # In mixed precision too the metrics are float32.
-        metrics = [Perplexity(dtype="float32"), BitsPerCharacter(characters_per_token, dtype="float32")]
+        metrics: list[keras.metrics.Metric] = [Perplexity(dtype="float32")]
+        if characters_per_token is not None:
+            metrics.append(BitsPerCharacter(characters_per_token, dtype="float32"))
         model.compile(**self.compile(steps_per_epoch), weighted_metrics=metrics)
         return model
 

@@ -226,8 +226,8 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("train nothing.txt --out NEW", "'nothing.txt', in "),
-        ("train moby_dic --out NEW", "'moby_dic' is no file or folder in"),
+        ("train nothing.txt --out NEW", "received 'nothing.txt', and there is no"),
+        ("train moby_dic --out NEW", "received 'moby_dic', and there is no"),
         ("train EMPTY --out NEW", "empty.txt' is empty"),
         ("train LATIN --out NEW", "0xE9 at offset 3"),
         ("train --out NEW", "a corpus must be named, but none is"),
@@ -241,7 +241,7 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("train CORPUS --out NEW --config nowhere.toml", "nowhere.toml"),
         ("evaluate RUN --text CORPUS --corpus CORPUS", "must be named once"),
         ("evaluate RUN --corpus nothing.txt", "nothing.txt"),
-        ("compare RUN NEW", "must be a folder that kerasrnn train wrote"),
+        ("compare RUN NEW", "RUN: expected a folder that kerasrnn train wrote"),
         ("train SHORT --out NEW", "is too short: text must have at least 65 tokens"),
         ("train CORPUS --out OTHER", "must be a new folder or a run's"),
         (
@@ -253,11 +253,11 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("train CORPUS --out NEW --cell rnn", "--cell"),
         ("train CORPUS --out NEW --learning-rate nan", "learning_rate must be a positive number, but is nan"),
         ("train CORPUS --out NEW --max-minutes 0", "max_minutes must be a positive number, but is 0.0"),
-        ("evaluate NEW", "must be a folder with an exported model"),
+        ("evaluate NEW", "RUN: expected a folder that kerasrnn train or kerasrnn export wrote"),
         ("evaluate EXPORTED", "Give --text FILE"),
         ("evaluate EXPORTED --text LATIN", "latin.txt' must be UTF-8, but its byte 0xE9 at offset 3 is not"),
         ("evaluate EXPORTED --text EMPTY", "is empty"),
-        ("evaluate EXPORTED --text NEW", "must be an existing file"),
+        ("evaluate EXPORTED --text NEW", "--text: expected an existing file"),
         ("generate RUN --temperature nan", "temperature"),
         ("generate EXPORTED --temperature -1", "--temperature"),
         ("generate EXPORTED --temperature nan", "temperature"),
@@ -265,7 +265,7 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("generate EXPORTED --top-k -1", "--top-k"),
         ("generate EXPORTED --max-new-tokens 0", "--max-new-tokens"),
         ("generate EXPORTED/serving", "this is a saved_model"),
-        ("export EXPORTED", "must be a folder that kerasrnn train wrote"),
+        ("export EXPORTED", "received the exported model"),
         ("inspect RUN", "Export the run first: kerasrnn export"),
     ],
 )

@@ -272,3 +272,73 @@ def test_what_keras_would_take_for_something_else_is_refused_in_a_sentence(model
     for run in (model, lambda x: model.fit(x, x, verbose=0), lambda x: model.predict(x, verbose=0)):
         with pytest.raises(ValueError, match="token_ids: expected a dense tensor .* received a RaggedTensor. Cut text"):
             run(ragged)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"truncate": 3}, {"truncate": 3, "truncation": "randomized"}, {"checkpoint_steps": 2}, {"initializer": 0.5}],
+    ids=str,
+)
+def test_options_of_the_recurrent_layers_act_and_are_saved(options, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = LanguageModel([GRUCell(4), LSTMCell(4)], vocabulary_size=5, **options)
+    for layer in model.recurrent_layers:
+        for name, value in options.items():
+            assert getattr(layer, name, value) == value
+    model.save(tmp_path / "model.keras")
+    for again in (keras.saving.load_model(tmp_path / "model.keras"), LanguageModel.from_config(model.get_config())):
+        config = again.get_config()
+        assert {name: config[name] for name in options} == options
+    ids = np.array([[1, 2, 3, 4, 0, 1, 2]])
+    np.testing.assert_array_equal(keras.saving.load_model(tmp_path / "model.keras")(ids), model(ids))
+
+
+def test_truncation_reaches_the_gradient():
+    def gradient(**options):
+        keras.utils.set_random_seed(0)
+        model = LanguageModel(GRUCell(4), vocabulary_size=5, **options)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(np.array([[1, 2, 3, 4, 0, 1, 2]]), training=True)[:, -1] ** 2)
+        return tape.gradient(loss, model.recurrent_layers[0].cell.recurrent_kernel).numpy()
+
+    full = gradient()
+    np.testing.assert_allclose(gradient(checkpoint_steps=3), full, rtol=1e-3, atol=1e-8)
+    np.testing.assert_allclose(gradient(truncate=7), full, rtol=1e-3, atol=1e-8)
+    assert np.linalg.norm(gradient(truncate=2) - full) > 0.1 * np.linalg.norm(full)
+
+
+def _kernels(initializer, seed=1):
+    keras.utils.set_random_seed(seed)
+    cells = [LSTMCell(16), keras.layers.GRUCell(16)]
+    configs = [cell.get_config() for cell in cells]
+    model = LanguageModel(cells, vocabulary_size=9, initializer=initializer)
+    assert [cell.get_config() for cell in model.cells] == configs  # the cells keep their own initializers
+    return {weight.path.split("/", 1)[1]: weight.numpy() for weight in model.trainable_variables}
+
+
+def test_one_argument_says_how_all_kernels_begin():
+    own, smaller = _kernels(None), _kernels(0.5)
+    normal = _kernels(keras.initializers.RandomNormal(stddev=0.01, seed=3))
+    for (name, value), less, other in zip(own.items(), smaller.values(), normal.values()):
+        if name.endswith("bias"):
+            np.testing.assert_array_equal(value, less)
+            np.testing.assert_array_equal(value, other)
+        else:
+            np.testing.assert_allclose(less, 0.5 * value, rtol=1e-6)
+            assert np.std(other) == pytest.approx(0.01, rel=0.2)
+    kernels = [value for name, value in normal.items() if value.shape == (16, 48)]
+    assert len(kernels) == 2 and np.abs(kernels[0] - kernels[1]).max() > 0.01  # a seed is no reason to be alike
+    assert len(own) == 9
+
+
+@pytest.mark.parametrize("initializer", [0, -1.0, True, "none such", object(), float("nan")], ids=str)
+def test_what_is_no_beginning_is_refused(initializer):
+    with pytest.raises(ValueError, match="initializer: expected a positive number, the gain of all kernels, or a Keras"):
+        LanguageModel(GRUCell(4), vocabulary_size=5, initializer=initializer)
+
+
+def test_a_gain_needs_new_cells_with_initializers():
+    cell = GRUCell(4)
+    cell.build((None, 4))
+    with pytest.raises(ValueError, match="initializer: expected new cells that have a kernel_initializer; received one that is"):
+        LanguageModel(cell, vocabulary_size=5, initializer=0.5)
