@@ -10,7 +10,9 @@ from kerasrnn.export.runtime.pieces import Pieces
 from kerasrnn.export.runtime.stop import UntilStop
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
-from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES
+from kerasrnn.tokenizers._split import FORMER_WORDS_AND_SYMBOLS
+from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES, WORDS_AND_SYMBOLS
+from unicode_texts import TEXTS
 
 CHARACTERS = ["\ufffd", "\n", " ", "a", "b", "\0", "\r", "é", "e", "\u0301", "ש", "😀", "\ufeff", "\U0010ffff", "ß", "σ", "i"]
 WORDS = ["<unk>", "<s>", "a", "b", "ab", "\n", ".", "é😀", " a", "\ufffd", "-", "]", "a-b", "i", "σ", "\u2028"]
@@ -49,6 +51,19 @@ def test_token_ids_and_texts_are_the_runtime_s(in_node, name):
     assert found[0] == expected
     assert found[1] == [runtime.detokenize(row) for row in expected]
     assert found[2] == runtime.start_token_id and sorted(found[3]) == runtime.never_drawn
+
+
+@pytest.mark.parametrize("pattern", [WORDS_AND_SYMBOLS, WORDS_AND_SPACES, FORMER_WORDS_AND_SYMBOLS], ids=["symbols", "spaces", "former"])
+def test_words_of_all_scripts_are_the_runtime_s(in_node, pattern):
+    tokenizer = WordTokenizer(pattern=pattern)
+    tokenizer.adapt(TEXTS)
+    specification = tokenizer.specification()
+    runtime = tokenizer_from_specification(specification)
+    found = in_node(
+        f"(() => {{ const tokenizer = client.tokenizerFrom({json.dumps(specification)});"
+        f"return {json.dumps(TEXTS)}.map((text) => tokenizer.tokenize(text)); }})()"
+    )
+    assert found == [runtime.tokenize(text).tolist() for text in TEXTS]
 
 
 @pytest.mark.parametrize("name", ["bytes", "words", "characters"])
