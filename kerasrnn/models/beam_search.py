@@ -17,7 +17,7 @@ class BeamSearchGraph:
     """The search of `kerasrnn.samplers.BeamSearch` for one Decoder.
 
     Of each prompt `num_beams` hypotheses are alive and as many finished ones are kept. A step takes the best
-    2 · num_beams ways to go on, so that num_beams of them stay alive when the others end at a stop string of one token.
+    2 · num_beams ways to go on, so that num_beams of them stay alive when the others end at an end token or a stop string of one token.
     """
 
     def __init__(self, decoder: Any) -> None:
@@ -65,9 +65,11 @@ class BeamSearchGraph:
             }
             t += 1
             stopped = tf.cond(any_stop, lambda: has_stop(candidates["token_ids"]), lambda: tf.zeros_like(scores, bool))
-            ended = stopped | (t >= max_new_tokens)[:, None]
+            is_end = decoder.is_end(token_ids)
+            ended = stopped | is_end | (t >= max_new_tokens)[:, None]
             norm = length_norm(tf.cast(t, tf.float64), length_penalty)
             ending = {**candidates, "score": tf.where(ended, scores / norm, _NONE)}
+            ending["num_tokens"] -= tf.cast(is_end, tf.int32)
             finished = _best(_join(_one_token_longer(finished), ending), num_beams)[0]
             alive, kept = _best({**candidates, "score": tf.where(ended, tf.cast(_NONE, tf.float64), scores)}, num_beams)
             tokens = tf.reshape(alive["token_ids"][:, :, -1], (-1,))

@@ -31,6 +31,8 @@ def stream_pieces(decoder: Any, given: dict[str, Any]) -> Iterator[str]:
     tokens, states, seen = decoder.begin(tf.constant(given["prompt"]))
     for t in range(int(given["max_new_tokens"][0])):
         tokens, states, seen, _ = decoder.step(tokens, states, seen, tf.constant(t), settings)
+        if int(tokens[0]) == decoder.model.tokenizer.end_token_id:
+            break
         if piece := writer.add(pieces.add(int(tokens[0]))):
             yield piece
         if writer.stopped:

@@ -79,6 +79,7 @@ export class LanguageModel {
       [logits, states] = await this.#advance(tokens, states);
       for (const id of tokenizer.neverDrawn) logits[id] = -Infinity;
       tokens = [nextToken(logits, seen, draw, step)];
+      if (tokens[0] === tokenizer.endTokenId) break;
       seen.add(tokens[0]);
       const piece = text.add(tokens[0]);
       if (piece) yield piece;
