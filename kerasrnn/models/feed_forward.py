@@ -113,7 +113,6 @@ class FeedForwardLanguageModel(TextMethods, Distributed):
         training: bool = False,
     ) -> Any:  # fmt: skip
         token_ids = within_vocabulary(token_ids, self.vocabulary_size)
-        mask = padding_mask(self.tokenizer, token_ids, mask)
         batch, time, earlier = tf.shape(token_ids)[0], tf.shape(token_ids)[1], self.order - 2
         places = None
         if mask is not None:

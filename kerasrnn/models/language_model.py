@@ -214,6 +214,9 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
             x, states = run_with_resets(run, x, begin, initial, resets, mask)
         if carried is not None:
             carried.after(states)
+        if getattr(self.tokenizer, "padding_token_id", None) is not None:
+            # Not the output before it, which a call that begins with padding does not know.
+            x = tf.where(mask[:, :, None], x, tf.zeros((), x.dtype))
         outputs, x = x, self.dropout_layers[-1](x, training=training)
         if self.activity_layer is not None:
             x = self.activity_layer(x, outputs, mask=mask, training=training)
