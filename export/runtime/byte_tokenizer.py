@@ -25,7 +25,8 @@ class ByteTokenizer(Tokenizer):
 
     def __init__(self, specification: dict[str, Any]) -> None:
         super().__init__(specification)
-        if self.vocabulary_size != 257 + len(self._control_ids) or "".join(self._vocabulary[:128]) != "".join(map(chr, range(128))):
+        has_places = self.vocabulary_size == 257 + len(self._control_ids) and self.unknown_token_id == 256
+        if not has_places or "".join(self._vocabulary[:128]) != "".join(map(chr, range(128))):
             raise ValueError(
                 "specification's vocabulary must be the 256 bytes, the unknown token, and the end and the padding token. "
                 "Export the model again."
@@ -52,4 +53,4 @@ class ByteTokenizer(Tokenizer):
         return self.detokenize_bytes(token_ids).decode("utf-8", "replace")
 
     def _is_unknown_token(self, token: Any, vocabulary: list[str]) -> bool:
-        return vocabulary[256:257] == [token]
+        return token in vocabulary

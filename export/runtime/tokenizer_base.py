@@ -53,10 +53,11 @@ class Tokenizer:
                     "Export the model again."
                 )
             ids[token] = len(ids)
-        if len({unknown_token, start_token, *controls}) < len({unknown_token, start_token}) + len(controls) or not ids.keys() >= {*controls}:
+        special = {unknown_token, start_token}
+        if len(special | {*controls}) < len(special) + len(controls) or not ids.keys() >= {*controls}:
             raise ValueError(
-                f"specification's vocabulary must hold the end token {end_token!r} and the padding token {padding_token!r}, and "
-                "these be none of the others. Export the model again."
+                f"specification's vocabulary must hold the end token {end_token!r} and the padding token {padding_token!r}, "
+                "each a token of its own. Export the model again."
             )
         first = vocabulary if padding_token is None or vocabulary[0] != padding_token else vocabulary[1:]
         if not self._is_unknown_token(unknown_token, first) or start_token not in ids:

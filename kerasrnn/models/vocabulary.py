@@ -22,7 +22,7 @@ def vocabulary_size_of(tokenizer: Any, vocabulary_size: int | None) -> int:
 
 
 def padding_mask(tokenizer: Any, token_ids: Any, mask: Any = None) -> Any:
-    """(batch, time) booleans, False at the tokenizer's padding and where `mask` is; `mask` itself without a padding token."""
+    """(batch, time) booleans, False at the tokenizer's padding and where `mask` is; `mask` where there is no padding."""
     padding = getattr(tokenizer, "padding_token_id", None)
     if padding is None:
         return mask

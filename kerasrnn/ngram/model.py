@@ -160,7 +160,8 @@ class NgramModel(ABC):
         if not 0 <= temperature < math.inf:
             raise ValueError(f"temperature must be at least 0, but is {temperature!r}. 1 keeps the probabilities.")
         context = self._context(prompt)
-        return self._text(_sampling.draw(self._fitted, context, max_new_tokens, temperature, seed, self._forbidden, self._end))
+        special = self._forbidden, self._end
+        return self._text(_sampling.draw(self._fitted, context, max_new_tokens, temperature, seed, *special))
 
     def most_likely(self, length: int, prompt: TextOrTokenIds = "") -> tuple[Any, float]:
         """Finds the most likely of all continuations of a length, exactly: dynamic programming, no beam.
@@ -180,7 +181,8 @@ class NgramModel(ABC):
             Viterbi, 1967, "Error bounds for convolutional codes and an asymptotically optimum decoding algorithm".
         """
         check_count("length", length)
-        token_ids, log_likelihood = _most_likely.search(self._fitted, self._context(prompt), length, [*self._forbidden, *self._end])
+        forbidden = [*self._forbidden, *self._end]
+        token_ids, log_likelihood = _most_likely.search(self._fitted, self._context(prompt), length, forbidden)
         return self._text(token_ids), log_likelihood
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -51,7 +51,8 @@ class ByteTokenizer(Tokenizer):
         for name, token in (("end_token", end_token), ("padding_token", padding_token)):
             if token in VOCABULARY:
                 raise ValueError(
-                    f"{name} must be a token of its own, but {token!r} names a byte already. Name it otherwise, such as '<{name}>'."
+                    f"{name} must be a token of its own, but {token!r} names a byte already. "
+                    f"Name it otherwise, such as '<{name}>'."
                 )
         self._set_vocabulary([*VOCABULARY, *(token for token in (end_token, padding_token) if token is not None)])
 

@@ -108,7 +108,8 @@ class SubwordTokenizer(Tokenizer):
         for name, token in (("end_token", end_token), ("padding_token", padding_token)):
             if token is not None and token in self.user_defined_symbols:
                 raise ValueError(
-                    f"{name} must be a token that no text holds, but {token!r} is one of user_defined_symbols. Take it out there."
+                    f"{name} must be a token that no text holds, but {token!r} is one of user_defined_symbols. "
+                    "Take it out there."
                 )
         self.input_sentence_size = int(input_sentence_size)
         self._model: bytes | None = None
@@ -212,8 +213,8 @@ class SubwordTokenizer(Tokenizer):
                 )
         if self.padding_token is not None and tokens[0] != self.padding_token:
             raise ValueError(
-                f"padding_token must have id 0 in the model, but {self.padding_token!r} has {tokens.index(self.padding_token)}. "
-                "Train the model with pad_id=0, or leave padding_token out."
+                f"padding_token must have id 0 in the model, but {self.padding_token!r} has "
+                f"{tokens.index(self.padding_token)}. Train the model with pad_id=0, or leave padding_token out."
             )
         unknown = self._processor.id_to_piece(self._processor.unk_id())
         if unknown != self.unknown_token:

@@ -26,8 +26,12 @@ TOKENIZERS = {
     "words and spaces": WordTokenizer(WORDS, pattern=WORDS_AND_SPACES, separator=""),
     "lower-case words": WordTokenizer(WORDS, pattern=r"\w+|[^\w\s]", lowercase=True, separator="—"),
     "no spaces": WordTokenizer(WORDS, pattern=NON_SPACES, start_token="\n"),
+    "bytes that end": ByteTokenizer(end_token="</s>", padding_token="<pad>"),
+    "characters that end": CharTokenizer(["<pad>", *CHARACTERS, "</s>"], end_token="</s>", padding_token="<pad>"),
+    "words that end": WordTokenizer([*WORDS, "\u3000"], pattern=NON_SPACES, end_token="a-b"),
     "odd pattern": WordTokenizer(WORDS, pattern=r"\w{2}|\w|[]\-.]+|\}|.", lowercase=True),
 }
+PATTERNS = {"symbols": WORDS_AND_SYMBOLS, "spaces": WORDS_AND_SPACES, "former": FORMER_WORDS_AND_SYMBOLS}
 ALPHABET = [*CHARACTERS, *"AÉΣẞİſǅ.'-_—]}{1234\t\f\v\x85\x1c\u00a0\u2028\u200d\u3000\uffff<s>"]
 
 
@@ -45,17 +49,19 @@ def test_token_ids_and_texts_are_the_runtime_s(in_node, name):
     found = in_node(
         f"(() => {{ const tokenizer = client.tokenizerFrom({json.dumps(specification)});"
         f"const ids = {json.dumps(texts())}.map((text) => tokenizer.tokenize(text));"
-        "return [ids, ids.map((row) => tokenizer.detokenize(row)), tokenizer.startTokenId, tokenizer.neverDrawn]; })()"
+        "return [ids, ids.map((row) => tokenizer.detokenize(row)), tokenizer.startTokenId, tokenizer.neverDrawn,"
+        "tokenizer.endTokenId ?? null, tokenizer.paddingTokenId ?? null]; })()"
     )
     expected = [runtime.tokenize(text).tolist() for text in texts()]
     assert found[0] == expected
     assert found[1] == [runtime.detokenize(row) for row in expected]
     assert found[2] == runtime.start_token_id and sorted(found[3]) == runtime.never_drawn
+    assert found[4:] == [runtime.end_token_id, runtime.padding_token_id]
 
 
-@pytest.mark.parametrize("pattern", [WORDS_AND_SYMBOLS, WORDS_AND_SPACES, FORMER_WORDS_AND_SYMBOLS], ids=["symbols", "spaces", "former"])
-def test_words_of_all_scripts_are_the_runtime_s(in_node, pattern):
-    tokenizer = WordTokenizer(pattern=pattern)
+@pytest.mark.parametrize("name", PATTERNS)
+def test_words_of_all_scripts_are_the_runtime_s(in_node, name):
+    tokenizer = WordTokenizer(pattern=PATTERNS[name])
     tokenizer.adapt(TEXTS)
     specification = tokenizer.specification()
     runtime = tokenizer_from_specification(specification)
