@@ -25,9 +25,11 @@ class ByteTokenizer(Tokenizer):
 
     def __init__(self, specification: dict[str, Any]) -> None:
         super().__init__(specification)
-        if self.vocabulary_size != 257 or "".join(self._vocabulary[:128]) != "".join(map(chr, range(128))):
+        has_places = self.vocabulary_size == 257 + len(self._control_ids) and self.unknown_token_id == 256
+        if not has_places or "".join(self._vocabulary[:128]) != "".join(map(chr, range(128))):
             raise ValueError(
-                "specification's vocabulary must be the 256 bytes and the unknown token. Export the model again."
+                "specification's vocabulary must be the 256 bytes, the unknown token, and the end and the padding token. "
+                "Export the model again."
             )
 
     def detokenize_bytes(self, token_ids: Any) -> bytes:
@@ -36,7 +38,7 @@ class ByteTokenizer(Tokenizer):
         Args:
             token_ids: Integers of shape (length,); the unknown token's becomes the bytes of U+FFFD.
         """
-        ids = np.asarray(token_ids)
+        ids = self._of_text(np.asarray(token_ids))
         pieces = np.split(ids, np.flatnonzero(ids == self.unknown_token_id))
         first, *others = (piece.astype("uint8").tobytes() for piece in pieces)
         return first + b"".join("\ufffd".encode() + other[1:] for other in others)
@@ -51,4 +53,4 @@ class ByteTokenizer(Tokenizer):
         return self.detokenize_bytes(token_ids).decode("utf-8", "replace")
 
     def _is_unknown_token(self, token: Any, vocabulary: list[str]) -> bool:
-        return vocabulary[-1:] == [token]
+        return token in vocabulary

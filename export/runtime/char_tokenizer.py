@@ -34,7 +34,8 @@ class CharTokenizer(Tokenizer):
                 f"specification asks for normalization={self._normalization!r} and standardize={self._standardize!r}, which "
                 "this version does not know. Upgrade: pip install --upgrade kerasrnn"
             )
-        self.one_spelling = not (self._normalization or self._standardize)
+        # A text that ended early does not tell whether it did so by its end token or its stop string.
+        self.one_spelling = not (self._normalization or self._standardize or self.end_token_id is not None)
         if self._standardize and " " not in self._ids:
             raise ValueError("specification's vocabulary must hold the space. Export the model again.")
         ids = {**self._ids, **{one: self._ids[other] for one, other in specification.get("aliases", {}).items()}}
@@ -46,7 +47,7 @@ class CharTokenizer(Tokenizer):
         order = np.argsort(code_points)
         self._sorted_code_points = code_points[order]
         self._sorted_ids = np.fromiter(ids.values(), "int32")[order]
-        self._code_points = np.array([ord(token) for token in self._vocabulary], "<u4")
+        self._code_points = np.array([ord(t) if t in self._ids else 0 for t in self._vocabulary], "<u4")
 
     def _tokenize(self, text: bytes) -> np.ndarray:
         decoded = text.decode("utf-8", "replace")

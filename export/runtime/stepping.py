@@ -28,7 +28,7 @@ class Stepping:
 
     def texts(self, prompts: list[str], stops: list[str], max_new_tokens: int, settings: Any, deadline: Deadline) -> list[str]:
         """The continuation of each prompt."""
-        streams = [_TextStream(self._text, stop) for stop in stops]
+        streams = [_TextStream(self._text, stop, self._tokenizer.end_token_id) for stop in stops]
         written = [""] * len(prompts)
         for tokens in self.tokens(prompts, max_new_tokens, settings, deadline) if prompts else ():
             written = [text + stream.add(token) for text, stream, token in zip(written, streams, tokens.tolist())]
@@ -38,7 +38,7 @@ class Stepping:
 
     def pieces(self, prompt: str, stop: str, max_new_tokens: int, settings: Any, deadline: Deadline) -> Iterator[str]:
         """The continuation of one prompt, each piece as soon as it is certain."""
-        stream = _TextStream(self._text, stop)
+        stream = _TextStream(self._text, stop, self._tokenizer.end_token_id)
         for tokens in self.tokens([prompt], max_new_tokens, settings, deadline):
             if piece := stream.add(int(tokens[0])):
                 yield piece
@@ -75,8 +75,10 @@ class Stepping:
                 logits = logits[:, -1]
 
     def log_probabilities(self, text: str, deadline: Deadline) -> np.ndarray:
-        """Of each of the text's tokens, float64 (tokens,)."""
+        """Of each of the text's tokens, float64 (tokens,), an end token's the last."""
         targets = self._tokenizer.tokenize(text, deadline.check)
+        if self._tokenizer.end_token_id is not None:
+            targets = np.append(targets, np.int32(self._tokenizer.end_token_id))
         token_ids = np.concatenate([[self._tokenizer.start_token_id], targets[:-1]]).astype(np.int32)
         states, values = self._initial_states, [np.zeros(0)]
         for start in range(0, len(targets), _CHUNK):
@@ -108,16 +110,20 @@ class Stepping:
 
 
 class _TextStream:
-    """The text of one row's tokens up to its stop string, in pieces."""
+    """The text of one row's tokens up to its stop string or its end token, in pieces."""
 
-    def __init__(self, detokenize: Any, stop: str) -> None:
+    def __init__(self, detokenize: Any, stop: str, end_token_id: int | None) -> None:
         self._pieces, self._writer = Pieces(detokenize), UntilStop(stop)
+        self._end_token_id, self._ended = end_token_id, False
 
     @property
     def stopped(self) -> bool:
-        return self._writer.stopped
+        return self._ended or self._writer.stopped
 
     def add(self, token: int) -> str:
+        if token == self._end_token_id:
+            rest, self._ended = self.rest(), True
+            return rest
         return "" if self.stopped else self._writer.add(self._pieces.add(token))
 
     def rest(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-SPECIFICATION_VERSION = 1
+SPECIFICATION_VERSIONS = (1, 2)  # the second where there is an end or a padding token
 
 
 class Tokenizer:
@@ -20,8 +20,10 @@ class Tokenizer:
         vocabulary_size: the number of tokens.
         unknown_token_id: the id of what the vocabulary lacks.
         start_token_id: the id that every text is taken to follow.
-        never_drawn: the ids that generation never draws: the unknown token's, and the start token's unless it comes back
-            from its own text, as that of a newline does; else no text has it.
+        end_token_id: the id that ends a text, or None. No text holds it, nor the next one.
+        padding_token_id: the id that fills up rows, or None.
+        never_drawn: the ids that generation never draws: the unknown token's, the padding's, and the start token's unless
+            it comes back from its own text, as that of a newline does; else no text has it.
 
     Raises:
         ValueError: If the specification is newer than this class, or damaged.
@@ -34,22 +36,31 @@ class Tokenizer:
         missing = {"version", "vocabulary", "unknown_token", "start_token"} - set(specification)
         if missing:
             raise ValueError(f"specification lacks {', '.join(sorted(missing))}. Export the model again.")
-        if specification["version"] != SPECIFICATION_VERSION:
+        if specification["version"] not in SPECIFICATION_VERSIONS:
             raise ValueError(
-                f"specification must have version {SPECIFICATION_VERSION}, but has {specification['version']!r}. "
+                f"specification must have version {' or '.join(map(str, SPECIFICATION_VERSIONS))}, but has {specification['version']!r}. "
                 "If a newer kerasrnn wrote it, upgrade: pip install --upgrade kerasrnn"
             )
         unknown_token, start_token = specification["unknown_token"], specification["start_token"]
         vocabulary = list(specification["vocabulary"] or [])
+        end_token, padding_token = specification.get("end_token"), specification.get("padding_token")
+        controls = [token for token in (end_token, padding_token) if token is not None]
         ids: dict[str, int] = {}
         for token in vocabulary:
-            if not isinstance(token, str) or not self._is_token(token) or token in ids:
+            if not isinstance(token, str) or not (token in controls or self._is_token(token)) or token in ids:
                 raise ValueError(
                     f"specification's vocabulary must be distinct {self.kind}, but holds or repeats {token!r}. "
                     "Export the model again."
                 )
             ids[token] = len(ids)
-        if not self._is_unknown_token(unknown_token, vocabulary) or start_token not in ids:
+        special = {unknown_token, start_token}
+        if len(special | {*controls}) < len(special) + len(controls) or not ids.keys() >= {*controls}:
+            raise ValueError(
+                f"specification's vocabulary must hold the end token {end_token!r} and the padding token {padding_token!r}, "
+                "each a token of its own. Export the model again."
+            )
+        first = vocabulary if padding_token is None or vocabulary[0] != padding_token else vocabulary[1:]
+        if not self._is_unknown_token(unknown_token, first) or start_token not in ids:
             raise ValueError(
                 f"specification's vocabulary must begin with the unknown token {unknown_token!r} and hold the start "
                 f"token {start_token!r}. Export the model again."
@@ -57,7 +68,10 @@ class Tokenizer:
         self.vocabulary_size: int = len(vocabulary)
         self.unknown_token_id: int = ids[unknown_token]
         self.start_token_id: int = ids[start_token]
-        self._vocabulary, self._ids = vocabulary, ids
+        self.end_token_id: int | None = None if end_token is None else ids[end_token]
+        self.padding_token_id: int | None = None if padding_token is None else ids[padding_token]
+        self._control_ids = [ids.pop(token) for token in controls]
+        self._vocabulary, self._ids = vocabulary, ids  # the ids of what texts hold
 
     def tokenize(self, text: str | bytes, check: Callable[[], None] | None = None) -> np.ndarray:
         """Splits a text into tokens and looks up their ids.
@@ -105,13 +119,18 @@ class Tokenizer:
             raise ValueError(
                 f"token_ids must be in [0, {self.vocabulary_size}), the vocabulary's range, but one is {outside[0]}."
             )
-        return self._detokenize(ids.astype("int64"))
+        return self._detokenize(self._of_text(ids.astype("int64")))
 
     @functools.cached_property
     def never_drawn(self) -> list[int]:
         start = np.array([self.start_token_id])
         comes_back = np.array_equal(self._tokenize(self._encoded(start)), start)
-        return sorted({self.unknown_token_id, *(() if comes_back else start.tolist())})
+        padding = () if self.padding_token_id is None else (self.padding_token_id,)
+        return sorted({self.unknown_token_id, *padding, *(() if comes_back else start.tolist())})
+
+    def _of_text(self, token_ids: np.ndarray) -> np.ndarray:
+        """The ids but for those that no text holds, which write nothing."""
+        return token_ids[~np.isin(token_ids, self._control_ids)] if self._control_ids else token_ids
 
     def _encoded(self, token_ids: np.ndarray) -> bytes:
         return self._detokenize(token_ids).encode()

@@ -22,7 +22,10 @@ class Tokenizer:
         self.vocabulary = specification["vocabulary"]
         self.start_token_id = self.vocabulary.index(specification["start_token"])
         self.unknown_token_id = self.vocabulary.index(specification["unknown_token"])
-        self._ids, self._default = {token: id for id, token in enumerate(self.vocabulary)}, self.unknown_token_id
+        controls = [specification.get(name) for name in ("end_token", "padding_token")]  # which no text holds
+        self.end_token_id = None if controls[0] is None else self.vocabulary.index(controls[0])
+        self._ids = {token: id for id, token in enumerate(self.vocabulary) if token not in controls}
+        self._default = self.unknown_token_id
         self._separator = ""
 
     @functools.cached_property
@@ -65,6 +68,7 @@ class CharTokenizer(Tokenizer):
                 f"ONNX has no {specification['normalization']}; leave normalization out, and normalize texts before"
             )
         self._options: dict[str, Any] = {"separators": [""]}
+        self._texts = {*self._ids}
         self._ids |= {one: self._ids[other] for one, other in specification.get("aliases", {}).items()}
         if specification.get("standardize") == "letters":
             self._options = {"tokenexp": "[A-Za-z]|[^A-Za-z]+"}
@@ -73,7 +77,7 @@ class CharTokenizer(Tokenizer):
 
     def spelled(self, text: Any) -> tuple[Any, Any]:
         """The tokens that write a text as it is, as `tokenize` gives them; where none does the unknown one, never drawn."""
-        written = {token: id for id, token in enumerate(self.vocabulary) if token != "\ufffd"}
+        written = {token: id for id, token in enumerate(self.vocabulary) if token != "\ufffd" and token in self._texts}
         found = characters(text)
         token_ids = ml.label_encoder(
             found, keys_strings=list(written), values_int64s=list(written.values()), default_int64=self.unknown_token_id

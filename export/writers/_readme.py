@@ -96,6 +96,8 @@ def _about(manifest: dict[str, Any]) -> list[str]:
     if tokenizer:
         start = json.dumps(tokenizer["start_token"])
         text += f" of a `{tokenizer['class_name']}`; text begins after the start token {start}"
+        if tokenizer.get("end_token") is not None:
+            text += f", and ends before the end token {json.dumps(tokenizer['end_token'])}"
     versions = " and ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     proof = "`manifest.json` has checksums, and how closely the files agree with Keras."
     return [f"# {model['name']}", f"{text}.", f"Exported by kerasrnn from {versions}.\n{proof}"]

@@ -64,6 +64,9 @@ def generate_graph(model: keras.Model, quantize: str | None = None) -> onnx.Mode
         seen = when(sampler.any_penalty, lambda: _marked(seen, column(tokens)), lambda: seen)
         recent, now = recent_tokens(recent, tokens), op.add(t, integer(1))
         counts = stop.counts(recent, now, counts)
+        if tokenizer.end_token_id is not None:
+            ended = op.equal(tokens, integer(tokenizer.end_token_id))
+            counts = op.where(ended, op.min([counts, t]), counts)
         more = op.and_(any_of(op.less(now, counts)), _all_finite(likely))
         return [op.unsqueeze(more, integer([0])), tokens, counts, seen, recent, *states, tokens, likely]
 
@@ -90,7 +93,7 @@ def score_graph(model: keras.Model, quantize: str | None = None) -> onnx.ModelPr
     """Tokenizer, and the likelihood of each token in a loop over chunks, in float64: a novel has a million terms."""
     text = spox.argument(spox.Tensor(np.str_, ("batch",)))
     parts, tokenizer = Parts(model, quantize), tokenizer_of(model.tokenizer.specification())
-    targets, lengths = tokenizer.tokenize(text)
+    targets, lengths = _ended(*tokenizer.tokenize(text), tokenizer)
     rows = op.shape(text)
     token_ids = _but_last(_after_start(targets, rows, tokenizer))
     read = parts.reader(logits=True)
@@ -148,6 +151,16 @@ def _chunk(token_ids: Any, lengths: Any, start: Any) -> tuple[Any, Any]:
 def _after_start(token_ids: Any, rows: Any, tokenizer: Any) -> Any:
     first = op.expand(integer(tokenizer.start_token_id), op.concat([rows, integer([1])], axis=0))
     return op.concat([first, token_ids], axis=1)
+
+
+def _ended(token_ids: Any, lengths: Any, tokenizer: Any) -> tuple[Any, Any]:
+    """The tokens with the end token behind each row's last one, where the tokenizer has an end token."""
+    if tokenizer.end_token_id is None:
+        return token_ids, lengths
+    room = op.expand(integer(tokenizer.unknown_token_id), op.concat([op.shape(lengths), integer([1])], axis=0))
+    wider = op.concat([token_ids, room], axis=1)
+    is_end = op.equal(op.range(integer(0), _scalar(op.shape(wider, start=1)), integer(1)), column(lengths))
+    return op.where(is_end, integer(tokenizer.end_token_id), wider), op.add(lengths, integer(1))
 
 
 def _but_last(token_ids: Any) -> Any:

@@ -99,6 +99,8 @@ def _parting_of_replay(
             return len(written), here
         nearest = min(nearest, (len(written), here), key=lambda place: place[1])
         written += next_token(logits[None], seen=seen[None], step=len(written), **row).tolist()
+        if written[-1] == tokenizer.end_token_id:
+            break
     return nearest
 
 

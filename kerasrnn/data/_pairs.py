@@ -41,7 +41,8 @@ def as_pairs(
     Args:
         documents: One text or several: strings or token ids, a `tf.RaggedTensor` of ids, or a `tf.data.Dataset` of either.
         tokenizer: What splits texts into tokens.
-        start_token_id: What to put before the first token, and to predict after the last; None for neither.
+        start_token_id: What to put before the first token, and to predict after the last where the tokenizer has no end
+            token; None for neither.
         right_to_left: Whether to read each document backwards.
 
     Example:
@@ -51,22 +52,32 @@ def as_pairs(
     """
     if start_token_id is not None:
         as_token_ids([start_token_id], tokenizer)
+    end = () if tokenizer is None or tokenizer.end_token_id is None else (np.array([tokenizer.end_token_id], "int32"),)
     # Room for a start token behind each document too: what is before one is then what is behind the one before.
     parts = [np.zeros(1, "int32")]
     lengths = []
     for token_ids in _each(documents, tokenizer):
-        lengths.append(len(token_ids))
-        parts += [token_ids[:: -1 if right_to_left else 1], parts[0]]
+        lengths.append(len(token_ids) + len(end))
+        parts += [token_ids[:: -1 if right_to_left else 1], *end, parts[0]]
     flat, sizes = np.concatenate(parts), np.array(lengths, "int64") + 1
     borders = np.concatenate([[0], np.cumsum(sizes)])
     if start_token_id is not None:
         flat[borders] = start_token_id
-        return Pairs(flat[:-1], flat[1:], sizes)
+        if not end:
+            return Pairs(flat[:-1], flat[1:], sizes)
+    # Nothing is predicted from what is behind a document, and a token only from one before it.
     keep = np.ones(len(flat) - 1, bool)
-    keep[borders[:-1]] = False
     keep[borders[1:] - 1] = False
-    lengths = sizes - 2
+    if start_token_id is None:
+        keep[borders[:-1]] = False
+    lengths = sizes - (1 if start_token_id is not None else 2)
     return Pairs(flat[:-1][keep], flat[1:][keep], lengths[lengths > 0])
+
+
+def padding_of(tokenizer: Tokenizer | None) -> int:
+    """What rows of a tokenizer's ids are filled up with: its padding, or 0 where it has none."""
+    padding = None if tokenizer is None else tokenizer.padding_token_id
+    return 0 if padding is None else padding
 
 
 def _each(documents: ManyTexts, tokenizer: Tokenizer | None) -> Iterator[np.ndarray]:

@@ -4,7 +4,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.data._pairs import ManyTexts, as_pairs
+from kerasrnn.data._pairs import ManyTexts, as_pairs, padding_of
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
@@ -17,7 +17,7 @@ def bucketed_documents(
     bucket_boundaries: Sequence[int] | None = None,
     shuffle: bool = True,
     start_token_id: int | None = None,
-    pad_token_id: int = 0,
+    pad_token_id: int | None = None,
     pad_to_boundary: bool = False,
     return_mask: bool = False,
     right_to_left: bool = False,
@@ -26,6 +26,8 @@ def bucketed_documents(
     """Batches whole documents with others of about their length.
 
     A document of n tokens gives n - 1 inputs, each with the next token as its target, or n + 1 with a `start_token_id`.
+    A tokenizer with an end token puts it behind each document, one input more without a `start_token_id`; a model that is
+    trained on it ends its texts.
     Documents go to buckets by that number, each batch comes from one bucket, and rows are padded at their end to the
     longest of the batch. Sample weights are 1 for the targets and 0 for the padding, so each target counts exactly once
     an epoch. Documents with nothing to predict are left out.
@@ -39,9 +41,9 @@ def bucketed_documents(
             their own. By default sixteen buckets of about equally many documents.
         shuffle: Whether each epoch draws other batches in another order, or all have the order of the buckets and,
             in them, of the documents.
-        start_token_id: What to put before each document's first token, and to predict after its last, such as the
-            tokenizer's `start_token_id`; None for neither.
-        pad_token_id: What to pad with.
+        start_token_id: What to put before each document's first token, and to predict after its last where there is no end
+            token, such as the tokenizer's `start_token_id`; None for neither.
+        pad_token_id: What to pad with; the tokenizer's `padding_token_id` if left out, or 0 where it has none.
         pad_to_boundary: Whether to pad to the bucket's boundary, so that batches have few different shapes.
         return_mask: Whether to give the mask as an input too, for layers that must not see the padding: bidirectional
             ones, or those that return their last state.
@@ -65,6 +67,8 @@ def bucketed_documents(
     [[1, 2], [4, 0]] [[2, 3], [5, 0]] [[1.0, 1.0], [1.0, 0.0]]
     [[6, 7, 8]] [[7, 8, 9]] [[1.0, 1.0, 1.0]]
     """
+    if pad_token_id is None:
+        pad_token_id = padding_of(tokenizer)
     batch_size, pad_token_id = integer("batch_size", batch_size, 1), integer("pad_token_id", pad_token_id, 0)
     place = Passes(**passes)
     pairs = as_pairs(documents, tokenizer, start_token_id, right_to_left)

@@ -3,7 +3,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.data._pairs import ManyTexts, Pairs, as_pairs
+from kerasrnn.data._pairs import ManyTexts, Pairs, as_pairs, padding_of
 from kerasrnn.data.passes import Passes, PassOptions, integer
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
@@ -25,7 +25,8 @@ def document_streams(
     Row b of a batch goes on where row b of the batch before ended: for layers that carry their state. `resets` is
     True where a token does not go on from the one before it: at the first token of each document, and at the first of
     each row in an epoch. Each token is predicted from those before it in its document, exactly once an epoch; not the
-    first of a document without a `start_token_id`. What fills up the last windows has sample weight 0.
+    first of a document without a `start_token_id`. What fills up the last windows has sample weight 0, and is the padding
+    of a tokenizer that has one. A tokenizer with an end token puts it behind each document.
 
     A layer with `stateful=True` can be reset between windows: with `align=True` every document begins with a window,
     and all marks are in column 0. Before each batch its states are then multiplied by
@@ -42,8 +43,8 @@ def document_streams(
         batch_size: Rows of a batch; with `num_shards` those of one worker.
         num_steps: Tokens in a window.
         shuffle: Whether each epoch begins with another document: the others follow in their order.
-        start_token_id: What to put before each document's first token, and to predict after its last, such as the
-            tokenizer's `start_token_id`; None for neither.
+        start_token_id: What to put before each document's first token, and to predict after its last where there is no end
+            token, such as the tokenizer's `start_token_id`; None for neither.
         align: Whether to fill up the last window of each document, so that every document begins with a window.
         right_to_left: Whether to read each document backwards, so that each target is the token *before*.
         **passes: Seed, epochs, place to resume from, share of a worker: see `PassOptions`.
@@ -92,7 +93,8 @@ def document_streams(
             "documents must have one of at least 2 tokens (or any, with a start_token_id), but have none. "
             "Pass more documents, or start_token_id=tokenizer.start_token_id."
         )
-    pairs, counted = _aligned(pairs, num_steps) if align else (pairs, None)
+    padding = padding_of(tokenizer)
+    pairs, counted = _aligned(pairs, num_steps, padding) if align else (pairs, None)
     inputs, targets, document_starts = (tf.constant(array) for array in (pairs.inputs, pairs.targets, pairs.starts))
     counted = None if counted is None else tf.constant(counted)
     begins = np.zeros(len(pairs.inputs), bool)
@@ -115,19 +117,20 @@ def document_streams(
         # The streams go round: from the last document to the first.
         places = (places + origin) % total
         weights = inside if counted is None else inside & tf.gather(counted, places)
-        token_ids, nexts = (tf.where(inside, tf.gather(flat, places), 0) for flat in (inputs, targets))
+        token_ids, nexts = (tf.where(inside, tf.gather(flat, places), padding) for flat in (inputs, targets))
         resets = (inside & tf.gather(begins, places)) | ((batch == 0) & (steps == 0))
         return {"token_ids": token_ids, "resets": resets}, nexts, tf.cast(weights, tf.float32)
 
     return prefetched(place.dataset(num_batches, plan).map(gather, num_parallel_calls=tf.data.AUTOTUNE))
 
 
-def _aligned(pairs: Pairs, num_steps: int) -> tuple[Pairs, np.ndarray]:
+def _aligned(pairs: Pairs, num_steps: int, padding: int) -> tuple[Pairs, np.ndarray]:
     """Fills up each document to whole windows; the second result says what is not filling."""
     lengths = -(-pairs.lengths // num_steps) * num_steps
     shifts = np.cumsum(lengths) - lengths - pairs.starts
     places = np.arange(len(pairs.inputs)) + np.repeat(shifts, pairs.lengths)
-    arrays = [np.zeros(lengths.sum(), dtype) for dtype in ("int32", "int32", bool)]
+    fills = ((padding, "int32"), (padding, "int32"), (False, bool))
+    arrays = [np.full(lengths.sum(), fill, dtype) for fill, dtype in fills]
     for array, values in zip(arrays, (pairs.inputs, pairs.targets, True)):
         array[places] = values
     return Pairs(arrays[0], arrays[1], lengths), arrays[2]

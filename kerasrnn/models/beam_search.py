@@ -17,7 +17,7 @@ class BeamSearchGraph:
     """The search of `kerasrnn.samplers.BeamSearch` for one Decoder.
 
     Of each prompt `num_beams` hypotheses are alive and as many finished ones are kept. A step takes the best
-    2 · num_beams ways to go on, so that num_beams of them stay alive when the others end at a stop string of one token.
+    2 · num_beams ways to go on, so that num_beams of them stay alive when the others end at an end token or a stop string of one token.
     """
 
     def __init__(self, decoder: Any) -> None:
@@ -46,21 +46,21 @@ class BeamSearchGraph:
             _, stopped = _stop_strings.before(texts, tf.repeat(stop, tf.shape(token_ids)[1]))
             return tf.reshape(stopped, tf.shape(token_ids)[:2])
 
-        def ends(token_ids: Any) -> Any:
+        def stops(token_ids: Any) -> Any:
             return tf.cond(any_stop, lambda: has_stop(token_ids), lambda: tf.zeros(tf.shape(token_ids)[:2], bool))
 
         def step(tokens: Any, states: Any) -> tuple[Any, Any]:
             logits, states = decoder.logits(tokens, states)
             return tf.nn.log_softmax(logits) + decoder.never, states
 
-        finished = search_beams(step, tokens, states, ends, max_new_tokens, num_beams, length_penalty)
+        finished = search_beams(step, tokens, states, decoder.is_end, stops, max_new_tokens, num_beams, length_penalty)
         found = {name: tf.reshape(value, tf.concat([[-1], tf.shape(value)[2:]], 0)) for name, value in finished.items()}
         text, counts = decoder.cut(found["token_ids"], found["num_tokens"], tf.repeat(stop, num_beams), any_stop)
         return {**found, "text": text, "num_tokens": counts}
 
 
 def search_beams(
-    step: Any, tokens: Any, states: Any, ends: Any, max_new_tokens: Any, num_beams: Any, length_penalty: Any
+    step: Any, tokens: Any, states: Any, is_end: Any, stops: Any, max_new_tokens: Any, num_beams: Any, length_penalty: Any
 ) -> dict[str, Any]:
     """The search itself, for any step function.
 
@@ -69,7 +69,8 @@ def search_beams(
             are not to be written, and the states then.
         tokens: (batch,) int32, the first ones that the step takes.
         states: nested tensors (batch, …).
-        ends: from token ids (batch, candidates, time) to booleans (batch, candidates): which end with their last token.
+        is_end: from tokens to booleans of their shape: which end a row and are not counted.
+        stops: from token ids (batch, candidates, time) to booleans (batch, candidates): which end with their last token.
         max_new_tokens: (batch,) int32.
         num_beams: int32.
         length_penalty: float64.
@@ -98,9 +99,11 @@ def search_beams(
             "num_tokens": history["num_tokens"] + 1,
         }
         t += 1
-        ended = ends(candidates["token_ids"]) | (t >= max_new_tokens)[:, None]
+        at_end = is_end(token_ids)
+        ended = at_end | stops(candidates["token_ids"]) | (t >= max_new_tokens)[:, None]
         norm = length_norm(tf.cast(t, tf.float64), length_penalty)
         ending = {**candidates, "score": tf.where(ended, scores / norm, _NONE)}
+        ending["num_tokens"] -= tf.cast(at_end, tf.int32)
         finished = _best(_join(_one_token_longer(finished), ending), num_beams)[0]
         alive, kept = _best({**candidates, "score": tf.where(ended, tf.cast(_NONE, tf.float64), scores)}, num_beams)
         tokens = tf.reshape(alive["token_ids"][:, :, -1], (-1,))

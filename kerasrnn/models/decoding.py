@@ -92,8 +92,12 @@ class Decoder:
         return {"log_likelihood": tf.cast(total, tf.float32), "num_tokens": tf.cast(counts, tf.int32)}
 
     def _scored_tokens(self, text: Any, first: Any) -> tuple[Any, Any, Any]:
-        """Token ids to read, after the first, and to expect, (batch, time) with −1 where there are none, and how many."""
-        targets = self.model.tokenizer.tokenize(text)
+        """Token ids to read, after the first, and to expect, (batch, time) with −1 where there are none, and how many.
+
+        An end token is expected behind each text's last one: what is scored is a text that ends there."""
+        targets, end = self.model.tokenizer.tokenize(text), self.model.tokenizer.end_token_id
+        if end is not None:
+            targets = tf.concat([targets, tf.fill((targets.nrows(), 1), tf.cast(end, targets.dtype))], axis=1)
         counts, targets = targets.row_lengths(), targets.to_tensor(-1)
         first = tf.fill((tf.shape(text)[0], 1), tf.reshape(first, ()))
         return tf.concat([first, tf.maximum(targets, 0)[:, :-1]], axis=1), targets, counts
@@ -111,9 +115,9 @@ class Decoder:
     ) -> dict[str, Any]:  # fmt: skip
         """All (batch,) → `text`, `num_tokens`, and the tokens' `log_likelihood` under the model as it is.
 
-        A text ends before the first occurrence of its stop string; its tokens are those that end there or before. It is
-        well-formed UTF-8: bytes that are none have become U+FFFD. Never drawn are the unknown token and a start token
-        that no text has.
+        A text ends before its end token, which is not counted, and before the first occurrence of its stop string; its
+        tokens are those that end there or before. It is well-formed UTF-8: bytes that are none have become U+FFFD. Never
+        drawn are the unknown token, the padding and a start token that no text has.
         """
         written = self._write(prompt, max_new_tokens, temperature, top_k, top_p, min_p, repetition_penalty, stop, seed)
         return {name: written[name] for name in ("text", "num_tokens", "log_likelihood")}
@@ -155,6 +159,7 @@ class Decoder:
                 return tf.where(stopped, so_far, counts)
 
             counts = tf.cond(any_stop & (t % _stop_strings.EVERY == 0), until_stop, lambda: counts)
+            counts = tf.where(self.is_end(tokens), tf.minimum(counts, t - 1), counts)
             return t, tokens, states, seen, counts, written, likely
 
         # They grow, since a limit of a billion tokens is no reason to hold memory for them; and begin with one element,
@@ -209,6 +214,11 @@ class Decoder:
         logits, states = self.model(tokens[:, None], initial_state=states, return_state=True)
         return tf.cast(logits[:, 0], tf.float32), states
 
+    def is_end(self, tokens: Any) -> Any:
+        """Which of the tokens are the end token: booleans of their shape, all False without one."""
+        end = self.model.tokenizer.end_token_id
+        return tf.zeros_like(tokens, bool) if end is None else tokens == end
+
     def texts_of(self, token_ids: Any, counts: Any) -> Any:
         """The texts (batch,) of the first `counts` tokens of each row."""
         kept = tf.ragged.boolean_mask(token_ids, tf.sequence_mask(counts, tf.shape(token_ids)[1]))
@@ -262,10 +272,11 @@ def compiled(function: Any, inputs: list[Any]) -> Any:
 
 
 def _never_drawn(tokenizer: Any, vocabulary_size: int) -> np.ndarray:
-    """(vocabulary,) −∞ for the unknown token, and for a start token that no text has: one that does not come back from its
-    own text. A newline does, and so does "<eos>" of a tokenizer that finds it in texts."""
+    """(vocabulary,) −∞ for the unknown token, the padding, and a start token that no text has: one that does not come back
+    from its own text. A newline does, and so does "<eos>" of a tokenizer that finds it in texts."""
     never, start = np.zeros(vocabulary_size, "float32"), tokenizer.start_token_id
     with tf.init_scope():
         comes_back = tokenizer.tokenize(tokenizer.detokenize([start])).numpy().tolist() == [start]
-    never[[tokenizer.unknown_token_id, *([] if comes_back else [start])]] = -np.inf
+    padding = [] if tokenizer.padding_token_id is None else [tokenizer.padding_token_id]
+    never[[tokenizer.unknown_token_id, *padding, *([] if comes_back else [start])]] = -np.inf
     return never

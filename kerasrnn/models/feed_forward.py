@@ -7,7 +7,7 @@ from kerasrnn._backend import keras, tf
 from kerasrnn.metrics import Perplexity
 from kerasrnn.models._distributed import Distributed
 from kerasrnn.models.text_methods import TextMethods
-from kerasrnn.models.vocabulary import vocabulary_size_of, within_vocabulary
+from kerasrnn.models.vocabulary import padding_mask, vocabulary_size_of, within_vocabulary
 
 ops = keras.ops
 
@@ -147,6 +147,10 @@ class FeedForwardLanguageModel(TextMethods, Distributed):
         both = tf.where((sources >= 0)[..., None], tf.gather(both, tf.maximum(sources, 0), batch_dims=1), 0)
         return both[:, earlier:], both[:, :earlier]
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Of the logits: False at the tokenizer's padding too."""
+        return padding_mask(self.tokenizer, inputs, previous_mask)
+
     @property
     def state_names(self) -> list[str]:
         """Names of the states in the order of `initial_state`."""
@@ -157,11 +161,15 @@ class FeedForwardLanguageModel(TextMethods, Distributed):
         return [tf.zeros((batch_size, (self.order - 2) * self.embedding), self.compute_dtype)]
 
     def compile(self, optimizer: Any = "adam", loss: Any = "auto", weighted_metrics: Any = "auto", **kwargs: Any) -> None:
-        """As `keras.Model.compile`; "auto" is the cross-entropy of the next token, and its `Perplexity`."""
+        """As `keras.Model.compile`; "auto" is the cross-entropy of the next token, and its `Perplexity`.
+
+        Targets that are the tokenizer's padding do not count in either.
+        """
+        padding = getattr(self.tokenizer, "padding_token_id", None)
         if loss == "auto":
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=padding)
         if weighted_metrics == "auto":
-            weighted_metrics = [Perplexity()]
+            weighted_metrics = [Perplexity(ignore_class=padding)]
         super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

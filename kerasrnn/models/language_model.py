@@ -15,7 +15,7 @@ from kerasrnn.models.sampled_softmax import SampledSoftmaxTraining
 from kerasrnn.models.segments import run_with_resets, token_ids_and_resets
 from kerasrnn.models.stateful_training import StatefulTraining
 from kerasrnn.models.text_methods import TextMethods
-from kerasrnn.models.vocabulary import vocabulary_size_of, within_vocabulary
+from kerasrnn.models.vocabulary import padding_mask, vocabulary_size_of, within_vocabulary
 
 ops = keras.ops
 _PLAIN = (
@@ -69,7 +69,8 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         token_ids: (batch, time) integers in [0, vocabulary_size); or a dictionary of "token_ids" and "resets",
             (batch, time) booleans, True where a document begins, and so the states do.
         initial_state: states as returned with `return_state`; zeros by default.
-        mask: (batch, time) booleans; a masked step leaves the states as they were.
+        mask: (batch, time) booleans; a masked step leaves the states as they were. So does the padding of a tokenizer
+            that has a `padding_token`.
         return_state: whether to return the last states too.
         training: whether dropout is applied.
 
@@ -219,6 +220,7 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         if carried is not None:
             token_ids, initial_state = carried.before(token_ids)
         token_ids = within_vocabulary(token_ids, self.vocabulary_size)
+        mask = padding_mask(self.tokenizer, token_ids, mask)
         if self.embedding_layer is None:
             x = ops.one_hot(token_ids, self.vocabulary_size, dtype=self.compute_dtype)
         else:
@@ -235,6 +237,9 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
             x, states = run_with_resets(run, x, begin, initial, resets, mask)
         if carried is not None:
             carried.after(states)
+        if getattr(self.tokenizer, "padding_token_id", None) is not None:
+            # Not the output before it, which a call that begins with padding does not know.
+            x = tf.where(mask[:, :, None], x, tf.zeros((), x.dtype))
         outputs, x = x, self.dropout_layers[-1](x, training=training)
         if self.activity_layer is not None:
             x = self.activity_layer(x, outputs, mask=mask, training=training)
@@ -265,6 +270,13 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
             return self.output_layer.kernel, self.output_layer.bias, 1
         return self.embedding_layer.embeddings, self.output_bias, 0
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Of the logits: False at the tokenizer's padding too."""
+        if getattr(self.tokenizer, "padding_token_id", None) is None:
+            return previous_mask
+        inputs, mask = (value["token_ids"] if isinstance(value, Mapping) else value for value in (inputs, previous_mask))
+        return padding_mask(self.tokenizer, ops.convert_to_tensor(inputs), mask)
+
     @property
     def state_names(self) -> list[str]:
         """Names of the states in the order of `initial_state`: state_<layer>_<name>."""
@@ -279,11 +291,15 @@ class LanguageModel(TextMethods, FromPreset, SampledSoftmaxTraining, StatefulTra
         return [state for layer in self.recurrent_layers for state in layer.get_initial_state(batch_size)]
 
     def compile(self, optimizer: Any = "adam", loss: Any = "auto", weighted_metrics: Any = "auto", **kwargs: Any) -> None:
-        """As `keras.Model.compile`; "auto" is the cross-entropy of the next token, and its `Perplexity`."""
+        """As `keras.Model.compile`; "auto" is the cross-entropy of the next token, and its `Perplexity`.
+
+        Targets that are the tokenizer's padding do not count in either.
+        """
+        padding = getattr(self.tokenizer, "padding_token_id", None)
         if loss == "auto":
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=padding)
         if weighted_metrics == "auto":
-            weighted_metrics = [Perplexity()]
+            weighted_metrics = [Perplexity(ignore_class=padding)]
         super().compile(optimizer=optimizer, loss=loss, weighted_metrics=weighted_metrics, **kwargs)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

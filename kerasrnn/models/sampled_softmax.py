@@ -143,6 +143,10 @@ class SampledSoftmaxTraining(Distributed):
             y_pred, y, kernel, bias, self.sampled_softmax, self._sampling_seed.next(), vocabulary_axis=axis
         )
         mask = getattr(y_pred, "_keras_mask", None)
+        padding = getattr(getattr(self, "tokenizer", None), "padding_token_id", None)
+        if padding is not None:
+            is_token = tf.cast(y, tf.int32) != padding
+            mask = is_token if mask is None else is_token & mask
         if mask is not None:
             losses._keras_mask = mask
         loss = _AsGiven(name="sampled_softmax")(y, losses, sample_weight)

@@ -139,20 +139,18 @@ def _search(
     if num_samples is not None and not 1 <= num_samples <= search.num_beams:
         raise ValueError(f"num_samples: expected 1 to {search.num_beams}, num_beams; received {num_samples}. Search with more.")
 
-    def ends(token_ids: Any) -> Any:
-        last = token_ids[:, :, -1]
-        return tf.zeros_like(last, bool) if end_token_id is None else last == end_token_id
+    def is_end(tokens: Any) -> Any:
+        return tf.zeros_like(tokens, bool) if end_token_id is None else tokens == end_token_id
+
+    def stops(token_ids: Any) -> Any:
+        return tf.zeros(tf.shape(token_ids)[:2], bool)
 
     def likely(tokens: Any, states: Any) -> tuple[Any, Any]:
         logits, states = step(tokens, states)
         return tf.nn.log_softmax(logits) + _never(never, tf.shape(logits)[1]), states
 
     penalty = tf.constant(search.length_penalty, tf.float64)
-    found = search_beams(likely, tokens, states, ends, max_new_tokens, tf.constant(search.num_beams), penalty)
-    if end_token_id is not None:
-        written = tf.sequence_mask(found["num_tokens"], tf.shape(found["token_ids"])[2])
-        is_end = tf.reduce_any(written & (found["token_ids"] == end_token_id), axis=2)
-        found["num_tokens"] -= tf.cast(is_end, tf.int32)
+    found = search_beams(likely, tokens, states, is_end, stops, max_new_tokens, tf.constant(search.num_beams), penalty)
     kept = 0 if num_samples is None else slice(num_samples)
     return Decoded(*(found[name][:, kept] for name in ("token_ids", "num_tokens", "log_probabilities", "score")))
 

@@ -35,6 +35,8 @@ def stream_pieces(decoder: Any, given: dict[str, Any], sampler: Any = None) -> I
     for t in range(int(given["max_new_tokens"][0])):
         with finite_logits():
             tokens, states, seen, _ = step(tokens, states, seen, tf.constant(t), settings)
+        if int(tokens[0]) == decoder.model.tokenizer.end_token_id:
+            break
         if piece := writer.add(pieces.add(int(tokens[0]))):
             yield piece
         if writer.stopped:

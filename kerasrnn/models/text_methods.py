@@ -41,7 +41,8 @@ class TextMethods:
     ) -> Any:
         """Writes on from a prompt, by default with the model's own probabilities.
 
-        A prompt's text does not depend on the others beside it. The graph is compiled at the first call, once for all
+        A text ends with the tokenizer's end token, if it has one and the model draws it, which is not written. A prompt's
+        text does not depend on the others beside it. The graph is compiled at the first call, once for all
         lengths, numbers of prompts and settings; beam search has its own.
 
         Args:
@@ -95,6 +96,8 @@ class TextMethods:
     def score(self, text: str | Sequence[str], num_steps: int = 1024, verbose: bool = False) -> tuple[Any, Any]:
         """The log-likelihood of text, its first token included, in chunks that carry the states.
 
+        Where the tokenizer has an end token, it counts too: the likelihood is that of a text that ends there.
+
         Args:
             text: a string, or a list of strings.
             num_steps: tokens a chunk; bounds the memory, and does not change the result.
@@ -129,7 +132,7 @@ class TextMethods:
     ) -> Ranking:  # fmt: skip
         """Ranks given continuations of a prompt by how likely they are after it.
 
-            score(y) = log P(y | prompt) / ((5 + |y|) / 6)^length_penalty          |y| in tokens
+            score(y) = log P(y | prompt) / ((5 + |y|) / 6)^length_penalty          |y| in tokens, an end token among them
 
         Args:
             prompt: a string; may be empty. Its tokens and each continuation's are found separately, as in `generate`.

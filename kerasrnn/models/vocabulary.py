@@ -21,6 +21,15 @@ def vocabulary_size_of(tokenizer: Any, vocabulary_size: int | None) -> int:
     return int(vocabulary_size)
 
 
+def padding_mask(tokenizer: Any, token_ids: Any, mask: Any = None) -> Any:
+    """(batch, time) booleans, False at the tokenizer's padding and where `mask` is; `mask` where there is no padding."""
+    padding = getattr(tokenizer, "padding_token_id", None)
+    if padding is None:
+        return mask
+    is_token = tf.not_equal(tf.cast(token_ids, tf.int64), tf.constant(padding, tf.int64))
+    return is_token if mask is None else is_token & tf.cast(mask, bool)
+
+
 def check_dense(token_ids: Any) -> None:
     """Raises a ValueError of token ids whose rows have lengths of their own."""
     if isinstance(token_ids, (tf.RaggedTensor, tf.SparseTensor)):

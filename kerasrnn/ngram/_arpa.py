@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NoReturn
 
 import numpy as np
@@ -17,12 +17,16 @@ LARGEST = 308.0  # log₁₀ of the largest back-off that is a number
 IMPOSSIBLE = -99.0  # what the format's programs write for a probability of 0
 
 
-def token_names(tokens: list[str], start_token_id: int, unknown_token_id: int | None) -> list[str]:
+def token_names(
+    tokens: list[str], start_token_id: int, unknown_token_id: int | None, end_token_ids: Sequence[int] = ()
+) -> list[str]:
     """How each token is written: distinct strings without white space."""
     names = [_escape(token) for token in tokens]
     if unknown_token_id is not None:
         names[unknown_token_id] = UNKNOWN
     names[start_token_id] = START
+    for id in end_token_ids:
+        names[id] = END
     return names
 
 
@@ -55,11 +59,11 @@ def write(path: str | os.PathLike[str], model: Interpolation, names: list[str]) 
 def _lines(trie: Trie, probabilities: list[np.ndarray], rests: list[np.ndarray], names: list[str]) -> Iterator[str]:
     yield "\\data\\\n"
     for length in range(1, trie.order + 1):
-        yield f"ngram {length}={trie.size(length) + (length == 1)}\n"  # and </s>
+        yield f"ngram {length}={trie.size(length) + (length == 1 and END not in names)}\n"  # and </s>
     written = [""]
     for length in range(1, trie.order + 1):
         yield f"\n\\{length}-grams:\n"
-        if length == 1:
+        if length == 1 and END not in names:
             # kenlm refuses files without it.
             yield f"{IMPOSSIBLE:g}\t{END}" + ("\t0\n" if trie.order > 1 else "\n")
         parts = zip(trie.prefixes(length).tolist(), trie.last_tokens(length).tolist())

@@ -15,10 +15,10 @@ from kerasrnn.ngram._trie import Trie
 
 
 def search(
-    model: Interpolation, context: np.ndarray, length: int, forbidden_token_id: int | None
+    model: Interpolation, context: np.ndarray, length: int, forbidden: list[int]
 ) -> tuple[np.ndarray, float]:
     """The token ids (length,) of the most likely continuation of a context of order − 1, and its log-probability."""
-    arcs = _Arcs(model, forbidden_token_id)
+    arcs = _Arcs(model, forbidden)
     scores = [np.full(size, -np.inf) for size in arcs.sizes]
     depth = max(place for place, found in enumerate(_ends(model.trie, context)) if found >= 0)
     if model.rest_of_unseen or depth == len(context):
@@ -49,7 +49,7 @@ def _ends(trie: Trie, context: np.ndarray) -> list[int]:
 class _Arcs:
     """Every step from a state to the next that the trie holds, by the length of the sequence (c, w)."""
 
-    def __init__(self, model: Interpolation, forbidden_token_id: int | None) -> None:
+    def __init__(self, model: Interpolation, forbidden: list[int]) -> None:
         trie = self.trie = model.trie
         self.rest_of_unseen = model.rest_of_unseen
         self.sizes = [trie.size(length) for length in range(trie.order)]
@@ -66,9 +66,8 @@ class _Arcs:
             else self.offsets[length - 1] + trie.suffixes[length]
             for length in range(trie.order + 1)
         ]
-        if forbidden_token_id is not None:
-            for length in lengths:
-                self.log_probabilities[length][self.tokens[length] == forbidden_token_id] = -np.inf
+        for length in lengths:
+            self.log_probabilities[length][np.isin(self.tokens[length], forbidden)] = -np.inf
 
     def advance(self, scores: list[np.ndarray]) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
         """The best score of each state a token later, and from which state and by which token it is reached."""

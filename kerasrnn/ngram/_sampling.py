@@ -11,15 +11,15 @@ def draw(
     length: int,
     temperature: float,
     seed: int | None,
-    forbidden_token_id: int | None,
+    forbidden: list[int],
+    ends: list[int],
 ) -> np.ndarray:
-    """Draws `length` token ids after a context of order − 1."""
+    """Draws `length` token ids after a context of order − 1, fewer if one of `ends` is drawn, which is left out."""
     generator = np.random.default_rng(seed)
     history = np.concatenate([context, np.zeros(length, "int64")])
     for place in range(len(context), len(history)):
         weights = model.distribution(history[place - len(context) : place])
-        if forbidden_token_id is not None:
-            weights[forbidden_token_id] = 0
+        weights[forbidden] = 0
         largest = weights.max()
         if not largest > 0:
             raise ValueError(
@@ -28,7 +28,9 @@ def draw(
             )
         if temperature == 0:
             history[place] = weights.argmax()
-            continue
-        cumulated = np.cumsum((weights / largest) ** (1 / temperature))
-        history[place] = np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right")
+        else:
+            cumulated = np.cumsum((weights / largest) ** (1 / temperature))
+            history[place] = np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right")
+        if history[place] in ends:
+            return history[len(context) : place]
     return history[len(context) :]

@@ -48,7 +48,9 @@ class ArpaModel(NgramModel):
     def __init__(self, path: str | os.PathLike[str], tokenizer: Tokenizer | None = None) -> None:
         names = None
         if tokenizer is not None:
-            names = _arpa.token_names(tokenizer.get_vocabulary(), tokenizer.start_token_id, tokenizer.unknown_token_id)
+            ends = [] if tokenizer.end_token_id is None else [tokenizer.end_token_id]
+            special = (tokenizer.start_token_id, tokenizer.unknown_token_id, ends)
+            names = _arpa.token_names(tokenizer.get_vocabulary(), *special)
         file = _arpa.Reader(path, names)
         self.words = file.words
         if len(file.sections[0][0]) != len(self.words) or len({*file.sections[0][0][:, 0].tolist()}) != len(self.words):

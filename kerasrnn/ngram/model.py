@@ -77,7 +77,7 @@ class NgramModel(ABC):
         Raises:
             ValueError: If there is no token in the text.
         """
-        texts = [self._token_ids(document) for document in (text if is_batch(text) else [text])]
+        texts = [self._ended(document) for document in (text if is_batch(text) else [text])]
         if not sum(map(len, texts)):
             raise ValueError("text must have at least one token, but is empty.")
         self._use(Counts.of_texts(texts, self.order, self.vocabulary_size, self.start_token_id))
@@ -88,10 +88,13 @@ class NgramModel(ABC):
         return self._fitted.distribution(self._context(context))
 
     def token_log_probabilities(self, text: TextOrTokenIds | Sequence[TextOrTokenIds]) -> Any:
-        """Returns the natural logarithm of each token's probability, float64 of shape (length,); for a list, a list."""
+        """Returns the natural logarithm of each token's probability, an end token's the last, float64 of shape (length,).
+
+        For a list, a list.
+        """
         if is_batch(text):
             return [self.token_log_probabilities(each) for each in text]
-        probabilities = self._fitted.probabilities(pad(self._token_ids(text), self.order, self.start_token_id))
+        probabilities = self._fitted.probabilities(pad(self._ended(text), self.order, self.start_token_id))
         with np.errstate(divide="ignore"):
             return np.log(probabilities)
 
@@ -145,7 +148,7 @@ class NgramModel(ABC):
         temperature: float = 1.0,
         seed: int | None = None,
     ) -> Any:
-        """Draws a continuation; the unknown token is never drawn.
+        """Draws a continuation; the unknown token is never drawn, nor the padding, and an end token ends it.
 
         Args:
             prompt: The text to go on from, or its token ids; may be empty.
@@ -163,7 +166,8 @@ class NgramModel(ABC):
         if not 0 <= temperature < math.inf:
             raise ValueError(f"temperature must be at least 0, but is {temperature!r}. 1 keeps the probabilities.")
         context = self._context(prompt)
-        return self._text(_sampling.draw(self._fitted, context, max_new_tokens, temperature, seed, self.unknown_token_id))
+        special = self._forbidden, self._end
+        return self._text(_sampling.draw(self._fitted, context, max_new_tokens, temperature, seed, *special))
 
     def most_likely(self, length: int, prompt: TextOrTokenIds = "") -> tuple[Any, float]:
         """Finds the most likely of all continuations of a length, exactly: dynamic programming, no beam.
@@ -174,7 +178,7 @@ class NgramModel(ABC):
 
         Returns:
             (continuation, log_likelihood): a string where there is a tokenizer, else token ids (length,), int64,
-            without the unknown token; and the natural logarithm of its probability after the prompt.
+            without the unknown token, padding and end token; and the natural logarithm of its probability after the prompt.
 
         Raises:
             ValueError: If `length` is out of range, or the model holds no continuation to be possible.
@@ -183,7 +187,8 @@ class NgramModel(ABC):
             Viterbi, 1967, "Error bounds for convolutional codes and an asymptotically optimum decoding algorithm".
         """
         check_count("length", length)
-        token_ids, log_likelihood = _most_likely.search(self._fitted, self._context(prompt), length, self.unknown_token_id)
+        forbidden = [*self._forbidden, *self._end]
+        token_ids, log_likelihood = _most_likely.search(self._fitted, self._context(prompt), length, forbidden)
         return self._text(token_ids), log_likelihood
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -194,13 +199,13 @@ class NgramModel(ABC):
     def write_arpa(self, path: str | os.PathLike[str]) -> None:
         """Writes the probabilities as an ARPA file, whole or not at all: what kenlm, SRILM and others read.
 
-        The start token is <s> there and the unknown token <unk>. A backslash, a space or another character that ARPA
+        The start token is <s> there, an end token </s> and the unknown token <unk>. A backslash, a space or another character that ARPA
         cannot hold in a word is written as Python writes it in a string: \\\\, \\x20, \\n.
 
         Raises:
             ValueError: If the model says of a token that it is impossible, which the format has no room for.
         """
-        names = _arpa.token_names(self._tokens(), self.start_token_id, self.unknown_token_id)
+        names = _arpa.token_names(self._tokens(), self.start_token_id, self.unknown_token_id, self._end)
         _arpa.write(path, self._fitted, names)
 
     def get_config(self) -> dict[str, Any]:
@@ -227,6 +232,20 @@ class NgramModel(ABC):
         if isinstance(text, str) and not text:
             return np.zeros(0, "int64")  # an empty prompt needs no tokenizer
         return as_token_ids(text, self.tokenizer, self.vocabulary_size)
+
+    @property
+    def _end(self) -> list[int]:
+        end = None if self.tokenizer is None else self.tokenizer.end_token_id
+        return [] if end is None else [end]
+
+    @property
+    def _forbidden(self) -> list[int]:
+        padding = None if self.tokenizer is None else self.tokenizer.padding_token_id
+        return [id for id in (self.unknown_token_id, padding) if id is not None]
+
+    def _ended(self, text: TextOrTokenIds) -> np.ndarray:
+        """The token ids of a text that ends with its end token, where the tokenizer has one."""
+        return np.concatenate([self._token_ids(text), self._end]).astype("int64")
 
     def _tokens(self) -> list[str]:
         return [*map(str, range(self.vocabulary_size))] if self.tokenizer is None else self.tokenizer.get_vocabulary()

@@ -14,7 +14,8 @@ class BeamSearch:
 
         score(y) = log P(y | prompt) / ((5 + |y|) / 6)^length_penalty          |y| in tokens
 
-    A beginning is finished once its text holds the stop string, whose probability counts, or with the last token allowed.
+    A beginning is finished with the tokenizer's end token or once its text holds the stop string, whose probabilities
+    count, or with the last token allowed.
     Finished ones no longer take a place among those that go on, and the search ends when none of the latter can become
     better than the best `num_beams` finished ones. Nothing is random in it.
 

@@ -21,11 +21,15 @@ class ByteTokenizer(Tokenizer):
     token, thus draws any byte, and has U+FFFD for those that make no UTF-8. `detokenize` writes U+FFFD for the unknown
     token. `detokenize(tokenize(x)) == x` for all bytes, valid UTF-8 or not.
 
+    The end token and the padding token, where there are any, have the ids behind 256, in this order, so that a token's id
+    stays its byte's value: models take their mask from `padding_token_id`, for which `mask_zero` is no good here.
+
     Args:
         start_token: The name of the byte that every text is taken to follow.
+        end_token, padding_token: Tokens that no text holds, as in `Tokenizer`; None for none.
 
     Raises:
-        ValueError: If the start token names no byte.
+        ValueError: If the start token names no byte, or the end or the padding token does.
 
     Example:
 
@@ -38,11 +42,19 @@ class ByteTokenizer(Tokenizer):
     [[0, 1], [1, 2], [1, 2]]
     """
 
-    def __init__(self, start_token: str = "\n") -> None:
-        super().__init__(None, UNKNOWN_TOKEN, start_token)
+    def __init__(
+        self, start_token: str = "\n", end_token: str | None = None, padding_token: str | None = None
+    ) -> None:
+        super().__init__(None, UNKNOWN_TOKEN, start_token, end_token, padding_token)
         if start_token == UNKNOWN_TOKEN:
             raise ValueError(f"start_token must name a byte, but is {start_token!r}. Leave it out for a newline.")
-        self._set_vocabulary(VOCABULARY)
+        for name, token in (("end_token", end_token), ("padding_token", padding_token)):
+            if token in VOCABULARY:
+                raise ValueError(
+                    f"{name} must be a token of its own, but {token!r} names a byte already. "
+                    f"Name it otherwise, such as '<{name}>'."
+                )
+        self._set_vocabulary([*VOCABULARY, *(token for token in (end_token, padding_token) if token is not None)])
 
     def adapt(
         self, data: str | bytes | Iterable[str | bytes] | tf.Tensor | tf.data.Dataset, verbose: int | bool = 0
@@ -50,17 +62,22 @@ class ByteTokenizer(Tokenizer):
         """Does nothing: the vocabulary is all bytes, and `data` is not read."""
 
     def get_config(self) -> dict[str, Any]:
-        return {"start_token": self.start_token}
+        return {"start_token": self.start_token, **self._control_config()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "ByteTokenizer":
-        if config.get("vocabulary", VOCABULARY) != VOCABULARY or config.get("unknown_token", UNKNOWN_TOKEN) != UNKNOWN_TOKEN:
-            raise ValueError("the vocabulary of a ByteTokenizer must be the 256 bytes and the unknown token")
-        return cls(config["start_token"])
+        given = ("start_token", "end_token", "padding_token")
+        tokenizer = cls(**{name: config[name] for name in given if name in config})
+        vocabulary = tokenizer.get_vocabulary()
+        if config.get("vocabulary", vocabulary) != vocabulary or config.get("unknown_token", UNKNOWN_TOKEN) != UNKNOWN_TOKEN:
+            raise ValueError(
+                "the vocabulary of a ByteTokenizer must be the 256 bytes, the unknown token, and the end and the padding token"
+            )
+        return tokenizer
 
     def specification(self) -> dict[str, Any]:
         shared = {"vocabulary": self.get_vocabulary(), "unknown_token": self.unknown_token}
-        return {"class_name": "ByteTokenizer", "version": self.version, **shared, **self.get_config()}
+        return {"class_name": "ByteTokenizer", "version": self._version, **shared, **self.get_config()}
 
     def offsets(self, text: str | bytes) -> np.ndarray:
         """Finds where each token lies in the text.
@@ -76,8 +93,8 @@ class ByteTokenizer(Tokenizer):
         begin = np.arange(len(content)) if isinstance(text, bytes) else np.cumsum((content & 0xC0) != 0x80) - 1
         return np.stack([begin, begin + 1], axis=1).astype("int64")
 
-    def _check_unknown_token(self, tokens: list[str]) -> None:
-        """It is the last one, so that an id is the byte's value."""
+    def _check_first_tokens(self, tokens: list[str]) -> None:
+        """The special ones are the last ones, so that an id is the byte's value."""
 
     def _check_token(self, token: Any, name: str) -> str:
         if token not in VOCABULARY:

@@ -30,7 +30,7 @@ class CharTokenizer(Tokenizer):
 
     Args:
         vocabulary: List of distinct characters in any order, but the unknown token first and the start token among
-            them. If it is left out, call `adapt`.
+            them. If it is left out, call `adapt`. With a padding token, that one first and the unknown token second.
         unknown_token: The character that stands for every character outside the vocabulary.
         start_token: The character that every text is taken to follow: generation and scoring begin from it. Newline,
             or a space with `standardize="letters"`, if left out.
@@ -42,6 +42,7 @@ class CharTokenizer(Tokenizer):
         min_frequency: How often a character must occur for `adapt` to take it.
         max_vocabulary_size: The largest vocabulary that `adapt` makes, unknown and start token included: the most
             frequent characters. None sets no limit.
+        end_token, padding_token: Tokens that no text holds, of any number of characters, as in `Tokenizer`; None for none.
 
     Raises:
         ValueError: If the vocabulary or an option is not as above.
@@ -77,6 +78,8 @@ class CharTokenizer(Tokenizer):
         standardize: str | None = None,
         min_frequency: int = 1,
         max_vocabulary_size: int | None = None,
+        end_token: str | None = None,
+        padding_token: str | None = None,
     ) -> None:
         if standardize not in (None, "letters"):
             raise ValueError(f'standardize must be None or "letters", but is {standardize!r}.')
@@ -85,7 +88,7 @@ class CharTokenizer(Tokenizer):
         self.min_frequency, self.max_vocabulary_size = min_frequency, max_vocabulary_size
         if start_token is None:
             start_token = " " if standardize == "letters" else "\n"
-        super().__init__(vocabulary, unknown_token, start_token)
+        super().__init__(vocabulary, unknown_token, start_token, end_token, padding_token)
 
     def adapt(
         self, data: str | bytes | Iterable[str | bytes] | tf.Tensor | tf.data.Dataset, verbose: int | bool = 0
@@ -99,11 +102,13 @@ class CharTokenizer(Tokenizer):
         """
         special = {self.unknown_token, self.start_token} | ({" "} if self.standardize else set())
         counts = count_tokens(data, self._standardized, verbose)
-        for token in special:
+        controls = self._control_tokens
+        for token in [*special, *controls]:
             counts.pop(token, None)
-        number = None if self.max_vocabulary_size is None else self.max_vocabulary_size - len(special)
+        number = None if self.max_vocabulary_size is None else self.max_vocabulary_size - len(special) - len(controls)
         characters = special.union(most_frequent(counts, self.min_frequency, number)) - {self.unknown_token}
-        self._set_vocabulary([self.unknown_token, *sorted(characters)])
+        first = [self.padding_token, self.unknown_token, self.end_token]
+        self._set_vocabulary([*(token for token in first if token is not None), *sorted(characters)])
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -129,27 +134,30 @@ class CharTokenizer(Tokenizer):
     def _set_vocabulary(self, vocabulary: Sequence[str]) -> None:
         super()._set_vocabulary(vocabulary)
         tokens = self.get_vocabulary()
-        changed = [token for token in tokens[1:] if self._standardized(token) != token and token != self.start_token]
+        special = [self.unknown_token, self.start_token, *self._control_tokens]
+        changed = [token for token in tokens if token not in special and self._standardized(token) != token]
         if changed or (self.standardize and " " not in tokens):
             self._vocabulary = None
             what = f"but holds {changed[0]!r}. Remove it." if changed else "but lacks the space. Add it."
             raise ValueError(
                 f"vocabulary must hold characters as normalization, lowercase and standardize leave them, {what}"
             )
-        ids = {ord(token): id for token, id in self._ids.items()}
+        controls = self._control_tokens
+        ids = {ord(token): id for token, id in self._ids.items() if token not in controls}
         ids |= {code_point: ids[other] for code_point, other in self._aliases().items()}
         default = self.unknown_token_id
         if self.standardize:
             ids = {ord(letter): ids.get(ord(letter), default) for letter in _LETTERS}
             default = self._ids[" "]
-        self._code_points = np.array([ord(token) for token in tokens], "int32")
+        self._code_points = np.array([0 if token in controls else ord(token) for token in tokens], "int32")
         self._id_table = CodePointTable(ids, default)
 
     def _aliases(self) -> dict[int, int]:
         if not (self.lowercase or self.standardize):
             return {}
         possible = {ord(letter): ord(letter.lower()) for letter in _LETTERS[:26]} if self.standardize else lower_case()
-        return {code_point: other for code_point, other in possible.items() if chr(other) in self._ids}
+        known = self._ids.keys() - {*self._control_tokens}
+        return {code_point: other for code_point, other in possible.items() if chr(other) in known}
 
     def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         if self.normalization is not None:

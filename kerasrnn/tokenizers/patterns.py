@@ -4,8 +4,10 @@ A pattern describes one token; tokens are its successive matches, and what lies 
 space, tab, line feed, form feed and carriage return, `\d` and `\w` are ASCII, as in RE2.
 
 Attributes:
-    WORDS_AND_SYMBOLS: Each run of characters between spaces and symbols, and each symbol by itself. Symbols are
-        ASCII's punctuation and the common ones beyond it, Unicode's own spaces too.
+    SPACES: ASCII's, for a class in a pattern of your own.
+    UNICODE_SPACES: The others, such as the no-break and the ideographic space.
+    SYMBOLS: Punctuation and symbols of all scripts, by Unicode's categories P and S; emoji too.
+    WORDS_AND_SYMBOLS: Each run of characters between spaces and symbols, and each symbol by itself. No space is a token.
     WORDS_AND_SPACES: The same, but a word holds the space before it, and every other space is a token too:
         with `separator=""` nothing of a text is lost but unknown words.
     NON_SPACES: What lies between spaces, as the corpora ptb, wikitext2 and text8 are split.
@@ -15,6 +17,8 @@ Example:
 >>> import re
 >>> re.findall(WORDS_AND_SYMBOLS, "Don't — go!")
 ['Don', "'", 't', '—', 'go', '!']
+>>> re.findall(WORDS_AND_SYMBOLS, "你好，世界。 سلام،")
+['你好', '，', '世界', '。', 'سلام', '،']
 >>> re.findall(WORDS_AND_SPACES, "a bc  d.")
 ['a', ' bc', ' ', ' d', '.']
 """
@@ -22,14 +26,13 @@ Example:
 import re
 
 from kerasrnn._backend import tf
+from kerasrnn.tokenizers._symbols import SYMBOLS
 
 SPACES = " \t\n\v\f\r"
-SYMBOLS = (
-    r"!-/:-@\[-`{-~" "\u00a0-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7"
-    "\u2000-\u200b\u200e-\u206f\u3000-\u303f\ufeff\ufffd"
-)  # fmt: skip
-WORDS_AND_SYMBOLS = f"[^{SPACES}{SYMBOLS}]+|[{SYMBOLS}]"
-WORDS_AND_SPACES = f" ?[^{SPACES}{SYMBOLS}]+|[{SPACES}{SYMBOLS}]"
+UNICODE_SPACES = "\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+_BETWEEN_WORDS = f"{SPACES}{UNICODE_SPACES}{SYMBOLS}"
+WORDS_AND_SYMBOLS = f"[^{_BETWEEN_WORDS}]+|[{SYMBOLS}]"
+WORDS_AND_SPACES = f" ?[^{_BETWEEN_WORDS}]+|[{_BETWEEN_WORDS}]"
 NON_SPACES = f"[^{SPACES}]+"
 
 _PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?.?|\{,|[*+?}]\+|[*+?}]\?|.", re.DOTALL)

@@ -46,6 +46,8 @@ class SubwordTokenizer(Tokenizer):
         unknown_token: The token that stands for whatever the vocabulary lacks.
         start_token: The token that every text is taken to follow: generation and scoring begin from it. It is a control
             symbol, which no text holds, or one of `user_defined_symbols`.
+        end_token, padding_token: Control symbols, which no text holds, as in `Tokenizer`; None for none. A `model` that was
+            trained elsewhere must have them as such, and the padding token with id 0.
 
     Raises:
         ValueError: If an option is outside its range, or the model is damaged or lacks the special tokens.
@@ -83,8 +85,10 @@ class SubwordTokenizer(Tokenizer):
         input_sentence_size: int = 1_000_000,
         unknown_token: str = "<unk>",
         start_token: str = "<s>",
+        end_token: str | None = None,
+        padding_token: str | None = None,
     ) -> None:
-        super().__init__(None, unknown_token, start_token)
+        super().__init__(None, unknown_token, start_token, end_token, padding_token)
         if isinstance(vocabulary_size, bool) or not hasattr(vocabulary_size, "__index__") or vocabulary_size < 3:
             raise ValueError(f"vocabulary_size must be an integer of at least 3, but is {vocabulary_size!r}.")
         if model_type not in ("unigram", "bpe"):
@@ -101,6 +105,12 @@ class SubwordTokenizer(Tokenizer):
         self.model_type, self.byte_fallback = model_type, bool(byte_fallback)
         self.character_coverage, self.normalization = character_coverage, normalization
         self.user_defined_symbols = [self._check_token(token, "user_defined_symbols") for token in user_defined_symbols]
+        for name, token in (("end_token", end_token), ("padding_token", padding_token)):
+            if token is not None and token in self.user_defined_symbols:
+                raise ValueError(
+                    f"{name} must be a token that no text holds, but {token!r} is one of user_defined_symbols. "
+                    "Take it out there."
+                )
         self.input_sentence_size = int(input_sentence_size)
         self._model: bytes | None = None
         if model is not None:
@@ -120,6 +130,8 @@ class SubwordTokenizer(Tokenizer):
             ValueError: If `data` is empty, or its characters alone are more than `vocabulary_size`.
         """
         start_is_symbol = self.start_token in self.user_defined_symbols
+        first = 0 if self.padding_token is None else 1
+        end_id = -1 if self.end_token is None else first + (1 if start_is_symbol else 2)
         self._set_model(
             train(
                 texts(data),
@@ -134,13 +146,15 @@ class SubwordTokenizer(Tokenizer):
                 add_dummy_prefix=False,
                 user_defined_symbols=self.user_defined_symbols,
                 input_sentence_size=self.input_sentence_size,
-                unk_id=0,
+                unk_id=first,
                 unk_piece=self.unknown_token,
                 unk_surface=self.unknown_token,
-                bos_id=-1 if start_is_symbol else 1,
+                bos_id=-1 if start_is_symbol else first + 1,
                 bos_piece="<s>" if start_is_symbol else self.start_token,
-                eos_id=-1,
-                pad_id=-1,
+                eos_id=end_id,
+                pad_id=first - 1,
+                **({} if self.end_token is None else {"eos_piece": self.end_token}),
+                **({} if self.padding_token is None else {"pad_piece": self.padding_token}),
             )
         )
 
@@ -156,6 +170,7 @@ class SubwordTokenizer(Tokenizer):
             "input_sentence_size": self.input_sentence_size,
             "unknown_token": self.unknown_token,
             "start_token": self.start_token,
+            **self._control_config(),
         }
 
     @classmethod
@@ -188,7 +203,19 @@ class SubwordTokenizer(Tokenizer):
         self._set_vocabulary([processor.id_to_piece(id) for id in range(processor.get_piece_size())])
         self._model, self._operations = model, None
 
-    def _check_unknown_token(self, tokens: list[str]) -> None:
+    def _check_first_tokens(self, tokens: list[str]) -> None:
+        for name in ("end_token", "padding_token"):
+            token = getattr(self, name)
+            if token is not None and not (token in tokens and self._processor.is_control(tokens.index(token))):
+                raise ValueError(
+                    f"{name} must be a control symbol of the model, but {token!r} is none. "
+                    "Name one that it has, or leave it out."
+                )
+        if self.padding_token is not None and tokens[0] != self.padding_token:
+            raise ValueError(
+                f"padding_token must have id 0 in the model, but {self.padding_token!r} has "
+                f"{tokens.index(self.padding_token)}. Train the model with pad_id=0, or leave padding_token out."
+            )
         unknown = self._processor.id_to_piece(self._processor.unk_id())
         if unknown != self.unknown_token:
             raise ValueError(f"unknown_token must be the model's, {unknown!r}, but is {self.unknown_token!r}.")

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,9 +23,15 @@ class Tokenizer:
         vocabulary: List of distinct tokens, or None until `adapt` is called.
         unknown_token: The token that stands for whatever the vocabulary lacks. It is never drawn in generation.
         start_token: The token that every text is taken to follow: generation and scoring begin from it.
+        end_token: The token that ends a text; None for no such token. Models are trained on it by
+            `kerasrnn.data.bucketed_documents` and `document_streams`, and draw it like any other: it ends the generation
+            of its row. No text holds it: `tokenize` never makes its id, and `detokenize` writes nothing for it.
+        padding_token: The token that fills up rows; None for no such token. It has id 0 and the unknown token id 1, so
+            that `mask_zero` hides the padding alone. Models take their mask from `padding_token_id` and never draw it. No
+            text holds it, as none holds the end token.
 
     Raises:
-        ValueError: If a token repeats, or the vocabulary lacks the unknown or the start token.
+        ValueError: If a token repeats, the vocabulary lacks a special token, or two special tokens are the same.
         TypeError: If a token is not a string.
 
     Example:
@@ -37,11 +43,18 @@ class Tokenizer:
     (True, [4, 2, 3])
     """
 
-    version: ClassVar[int] = 1
-
-    def __init__(self, vocabulary: Sequence[str] | None, unknown_token: str, start_token: str) -> None:
+    def __init__(
+        self,
+        vocabulary: Sequence[str] | None,
+        unknown_token: str,
+        start_token: str,
+        end_token: str | None = None,
+        padding_token: str | None = None,
+    ) -> None:
         self.unknown_token = self._check_token(unknown_token, "unknown_token")
         self.start_token = self._check_token(start_token, "start_token")
+        self.end_token, self.padding_token = end_token, padding_token
+        self._check_control_tokens()
         self._vocabulary: list[str] | None = None
         if vocabulary is not None:
             self._set_vocabulary(vocabulary)
@@ -93,11 +106,16 @@ class Tokenizer:
         """
         size = self.vocabulary_size()
         ids = integer_tensor(token_ids)
-        if ids.shape.rank == 1:
-            return self._detokenize(tf.RaggedTensor.from_row_lengths(_checked(ids, size), tf.shape(ids, tf.int64)))[0]
-        if not isinstance(ids, tf.RaggedTensor):
+        is_single = ids.shape.rank == 1
+        if is_single:
+            ids = tf.RaggedTensor.from_row_lengths(ids, tf.shape(ids, tf.int64))
+        elif not isinstance(ids, tf.RaggedTensor):
             ids = tf.RaggedTensor.from_tensor(ids)
-        return self._detokenize(ids.with_flat_values(_checked(ids.flat_values, size)))
+        ids = ids.with_flat_values(_checked(ids.flat_values, size))
+        for id in self._control_token_ids:
+            ids = tf.ragged.boolean_mask(ids, ids != tf.cast(id, ids.dtype))
+        texts = self._detokenize(ids)
+        return texts[0] if is_single else texts
 
     def __call__(self, inputs: str | bytes | Sequence[str | bytes] | tf.Tensor) -> tf.Tensor | tf.RaggedTensor:
         return self.tokenize(inputs)
@@ -126,6 +144,8 @@ class Tokenizer:
     def token_to_id(self, token: str) -> int:
         """Returns the id of a token, or the unknown token's if it is not in the vocabulary."""
         self._require_vocabulary()
+        if token in self._control_tokens:
+            return self._ids[token]
         return self._ids.get(self._check_token(token, "token"), self.unknown_token_id)
 
     def id_to_token(self, id: int) -> str:
@@ -147,11 +167,24 @@ class Tokenizer:
         self._require_vocabulary()
         return self._ids[self.start_token]
 
+    @property
+    def end_token_id(self) -> int | None:
+        """The id that ends a text; None without an `end_token`."""
+        self._require_vocabulary()
+        return None if self.end_token is None else self._ids[self.end_token]
+
+    @property
+    def padding_token_id(self) -> int | None:
+        """The id that fills up rows; None without a `padding_token`."""
+        self._require_vocabulary()
+        return None if self.padding_token is None else self._ids[self.padding_token]
+
     def get_config(self) -> dict[str, Any]:
         return {
             "vocabulary": None if self._vocabulary is None else list(self._vocabulary),
             "unknown_token": self.unknown_token,
             "start_token": self.start_token,
+            **self._control_config(),
         }
 
     @classmethod
@@ -161,7 +194,7 @@ class Tokenizer:
     def specification(self) -> dict[str, Any]:
         """Returns all that another implementation must know, as plain JSON types."""
         self._require_vocabulary()
-        return {"class_name": type(self).__name__, "version": self.version, **self.get_config()}
+        return {"class_name": type(self).__name__, "version": self._version, **self.get_config()}
 
     @classmethod
     def from_specification(cls, specification: dict[str, Any]) -> Self:
@@ -177,10 +210,15 @@ class Tokenizer:
         class_name, version = config.pop("class_name"), config.pop("version")
         if class_name != cls.__name__:
             raise ValueError(f"expected the class_name {cls.__name__!r}, found {class_name!r}")
-        if version != cls.version:
+        if isinstance(version, bool) or version not in (1, 2):
             raise ValueError(
-                f"expected version {cls.version}, found {version!r}. "
+                f"expected version 1 or 2, found {version!r}. "
                 "If a newer kerasrnn wrote it, upgrade: pip install --upgrade kerasrnn"
+            )
+        if any(("end_token" in config, "padding_token" in config)) != (version == 2):
+            raise ValueError(
+                "expected end_token and padding_token in version 2 of a specification, and in no other, found version "
+                f"{version} with the keys {', '.join(config)}. Save the tokenizer again."
             )
         if not isinstance(config["vocabulary"], list):
             raise ValueError(f"expected a list as the vocabulary, found {config['vocabulary']!r}")
@@ -209,25 +247,70 @@ class Tokenizer:
             ) from error
 
     def _set_vocabulary(self, vocabulary: Sequence[str]) -> None:
-        tokens = [self._check_token(token, "vocabulary") for token in vocabulary]
+        controls = self._control_tokens
+        tokens = [token if token in controls else self._check_token(token, "vocabulary") for token in vocabulary]
         ids = {token: id for id, token in enumerate(tokens)}
         if len(ids) < len(tokens):
             repeated = next(token for id, token in enumerate(tokens) if ids[token] != id)
             raise ValueError(f"vocabulary must hold each token once, but repeats {repeated!r}. Remove the repetition.")
-        self._check_unknown_token(tokens)
-        if self.start_token not in ids:
-            raise ValueError(
-                f"vocabulary must hold the start token {self.start_token!r}, but does not. "
-                "Add it, or pass a token of the vocabulary as start_token."
-            )
+        self._check_first_tokens(tokens)
+        for kind in ("start", "end"):
+            token = getattr(self, f"{kind}_token")
+            if token is not None and token not in ids:
+                raise ValueError(
+                    f"vocabulary must hold the {kind} token {token!r}, but does not. "
+                    f"Add it, or pass a token of the vocabulary as {kind}_token."
+                )
         self._vocabulary, self._ids = tokens, ids
 
-    def _check_unknown_token(self, tokens: list[str]) -> None:
-        if tokens[:1] != [self.unknown_token]:
+    def _check_first_tokens(self, tokens: list[str]) -> None:
+        if self.padding_token is not None and tokens[:2] != [self.padding_token, self.unknown_token]:
+            raise ValueError(
+                f"vocabulary must begin with the padding token {self.padding_token!r} and the unknown token "
+                f"{self.unknown_token!r}, but begins with {tokens[:2]}. Put them first, or leave padding_token out."
+            )
+        if self.padding_token is None and tokens[:1] != [self.unknown_token]:
             raise ValueError(
                 f"vocabulary must begin with the unknown token {self.unknown_token!r}, but begins with {tokens[:1]}. "
                 "Put it first, or pass unknown_token=vocabulary[0]."
             )
+
+    def _check_control_tokens(self) -> None:
+        taken = {self.unknown_token: "the unknown token", self.start_token: "the start token"}
+        for name in ("end_token", "padding_token"):
+            token = getattr(self, name)
+            if token is None:
+                continue
+            if not isinstance(token, str):
+                raise TypeError(f"{name} must be a string or None, but received {token!r}.")
+            if not token or "\0" in token or any("\ud800" <= character <= "\udfff" for character in token):
+                raise ValueError(
+                    f"{name} must be a string that is neither empty nor holds NUL or surrogates, but is {token!r}. "
+                    f"Leave it out for none, or name it as no text would, such as {_EXAMPLES[name]!r}."
+                )
+            if token in taken:
+                raise ValueError(
+                    f"{name} must be a token of its own, but {token!r} is {taken[token]} already. "
+                    f"Name it otherwise, such as {_EXAMPLES[name]!r}."
+                )
+            taken[token] = f"the {name.replace('_', ' ')}"
+
+    @property
+    def _control_tokens(self) -> list[str]:
+        """The tokens that no text holds, in the order of their ids where there is a choice."""
+        return [token for token in (self.padding_token, self.end_token) if token is not None]
+
+    @property
+    def _control_token_ids(self) -> list[int]:
+        return [self._ids[token] for token in self._control_tokens]
+
+    @property
+    def _version(self) -> int:
+        return 2 if self._control_tokens else 1
+
+    def _control_config(self) -> dict[str, Any]:
+        # Not where both are left out: what is written then can be read by any version, and is as it was.
+        return {"end_token": self.end_token, "padding_token": self.padding_token} if self._control_tokens else {}
 
     def _require_vocabulary(self) -> list[str]:
         if self._vocabulary is None:
@@ -273,6 +356,9 @@ def tokenizer_from_specification(specification: dict[str, Any]) -> Tokenizer:
             "If a newer kerasrnn wrote it, upgrade: pip install --upgrade kerasrnn"
         )
     return found.from_specification(specification)
+
+
+_EXAMPLES = {"end_token": "</s>", "padding_token": "<pad>"}
 
 
 def _checked(ids: tf.Tensor, size: int) -> tf.Tensor:

@@ -2,6 +2,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from kerasrnn._backend import keras, tf
 from kerasrnn.tokenizers._code_points import lower_case
 from kerasrnn.tokenizers._counting import count_tokens, most_frequent
@@ -25,7 +27,7 @@ class WordTokenizer(Tokenizer):
 
     Args:
         vocabulary: List of distinct words in any order, but the unknown token first and the start token among them.
-            If it is left out, call `adapt`.
+            If it is left out, call `adapt`. With a padding token, that one first and the unknown token second.
         pattern: The regular expression of one token, in the syntax that `kerasrnn.tokenizers.patterns` describes; the
             pattern there that is the default makes tokens of words and of each punctuation mark. Where two alternatives
             match, the first one must be the longer one, since ONNX takes the longest.
@@ -36,6 +38,7 @@ class WordTokenizer(Tokenizer):
         separator: What `detokenize` puts between two tokens.
         unknown_token: The token that stands for every word outside the vocabulary.
         start_token: The token that every text is taken to follow: generation and scoring begin from it.
+        end_token, padding_token: Tokens that no text holds, as in `Tokenizer`; None for none.
 
     Raises:
         ValueError: If the vocabulary or the pattern is not as above.
@@ -65,6 +68,8 @@ class WordTokenizer(Tokenizer):
         separator: str = " ",
         unknown_token: str = "<unk>",
         start_token: str = "<s>",
+        end_token: str | None = None,
+        padding_token: str | None = None,
     ) -> None:
         self.pattern, self.lowercase = portable_pattern(pattern), bool(lowercase)
         self._expression = re.compile(self.pattern, re.ASCII)
@@ -74,7 +79,7 @@ class WordTokenizer(Tokenizer):
         if "\0" in separator:
             raise ValueError(f"separator must not hold NUL, at which TensorFlow's join ends it, but is {separator!r}.")
         self.separator = separator
-        super().__init__(vocabulary, unknown_token, start_token)
+        super().__init__(vocabulary, unknown_token, start_token, end_token, padding_token)
 
     def adapt(
         self, data: str | bytes | Iterable[str | bytes] | tf.Tensor | tf.data.Dataset, verbose: int | bool = 0
@@ -87,7 +92,8 @@ class WordTokenizer(Tokenizer):
             verbose: 0 is silent; 1 shows a progress bar over the texts.
         """
         counts = count_tokens(data, self._words, verbose)
-        special = list(dict.fromkeys([self.unknown_token, self.start_token]))
+        special = [self.padding_token, self.unknown_token, self.start_token, self.end_token]
+        special = list(dict.fromkeys(token for token in special if token is not None))
         for token in special:
             counts.pop(token, None)
         number = None if self.max_vocabulary_size is None else self.max_vocabulary_size - len(special)
@@ -106,12 +112,16 @@ class WordTokenizer(Tokenizer):
     def _set_vocabulary(self, vocabulary: Sequence[str]) -> None:
         super()._set_vocabulary(vocabulary)
         self._table = StringTable(self.get_vocabulary(), self.unknown_token_id)
+        # A text may spell what no text holds.
+        self._ids_of_words = np.arange(self.vocabulary_size(), dtype="int32")
+        self._ids_of_words[self._control_token_ids] = self.unknown_token_id
         with tf.init_scope():
             self._words_by_id = tf.constant(self.get_vocabulary())
 
     def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         words = split(lowered(texts) if self.lowercase else well_formed(texts), self.pattern)
-        return words.with_values(self._table(words.values))
+        ids = self._table(words.values)
+        return words.with_values(tf.gather(self._ids_of_words, ids) if self._control_tokens else ids)
 
     def _detokenize(self, token_ids: tf.RaggedTensor) -> tf.Tensor:
         words = tf.gather(self._words_by_id, token_ids.values)

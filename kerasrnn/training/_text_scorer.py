@@ -36,8 +36,10 @@ class TextScorer:
         raise NotImplementedError
 
     def log_likelihoods(self, text: str, verbose: bool = False) -> np.ndarray:
-        """Natural logarithms of the probabilities of a text's tokens, (tokens,) float64."""
+        """Natural logarithms of the probabilities of a text's tokens and of its end token, (tokens,) float64."""
         targets = np.asarray(self.tokenizer.tokenize(text), "int32")
+        if self.tokenizer.end_token_id is not None:
+            targets = np.append(targets, np.int32(self.tokenizer.end_token_id))
         token_ids = np.concatenate([[self.tokenizer.start_token_id], targets[:-1]]).astype("int32")
         window, values = self.begin(), []
         bar = keras.utils.Progbar(-(-len(targets) // self.num_steps), unit_name="window", verbose=int(verbose))

@@ -167,7 +167,7 @@ def test_a_failed_save_leaves_the_old_file_alone(tokenizer, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"version": 2}, "version 1, found 2.*upgrade"),
+        ({"version": 3}, "version 1 or 2, found 3.*upgrade"),
         ({"class_name": "WordTokenizer"}, "'CharTokenizer', found 'WordTokenizer'"),
         ({"vocabulary": ["\ufffd", "\n", "a", "a"]}, "repeats 'a'"),
         ({"vocabulary": ["\ufffd", "\n", "ab"]}, "one character.*'ab'"),

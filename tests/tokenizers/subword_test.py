@@ -192,7 +192,7 @@ def test_save_load_and_keras_serialisation(tokenizer, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"version": 2}, "upgrade"),
+        ({"version": 3}, "upgrade"),
         ({"model": "AAAA"}, "none"),
         ({"model": "?"}, "base64"),
         ({"vocabulary": ["<unk>", "<s>"]}, "vocabulary is not that of the model"),

@@ -134,7 +134,7 @@ def test_save_load_and_keras_serialisation(tokenizer, tmp_path):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"version": 2}, "version 1, found 2.*upgrade"),
+        ({"version": 3}, "version 1 or 2, found 3.*upgrade"),
         ({"class_name": "SyllableTokenizer"}, "SyllableTokenizer.*upgrade"),
         ({"vocabulary": ["<unk>", "<s>", "a", "a"]}, "repeats 'a'"),
         ({"vocabulary": ["<unk>", "<s>", ""]}, "neither empty"),

@@ -86,6 +86,7 @@ export class LanguageModel {
         throw new Error("logits: expected finite numbers; received NaN or infinity, as of a model whose training diverged");
       }
       tokens = [nextToken(logits, seen, draw, step)];
+      if (tokens[0] === tokenizer.endTokenId) break;
       seen.add(tokens[0]);
       const piece = text.add(tokens[0]);
       if (piece) yield piece;

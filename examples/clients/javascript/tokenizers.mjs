@@ -3,18 +3,28 @@
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 class Tokenizer {
-  constructor({ vocabulary, unknown_token, start_token }) {
+  /** `endTokenId` and `paddingTokenId`, of tokens that no text holds, are undefined where there is no such token. */
+  constructor({ vocabulary, unknown_token, start_token, end_token, padding_token }) {
     this.vocabulary = vocabulary;
     this.ids = new Map(vocabulary.map((token, id) => [token, id]));
     this.unknownTokenId = this.ids.get(unknown_token);
     this.startTokenId = this.ids.get(start_token);
+    this.endTokenId = this.ids.get(end_token);
+    this.paddingTokenId = this.ids.get(padding_token);
+    for (const token of [end_token, padding_token]) this.ids.delete(token); // those that are left are what texts hold
   }
 
-  /** The unknown token, and a start token that no text has: one that does not come back from its own text. */
+  /** The unknown token, the padding, and a start token that no text has: one that does not come back from its own text. */
   get neverDrawn() {
     const again = this.tokenize(this.detokenize([this.startTokenId]));
     const comesBack = again.length === 1 && again[0] === this.startTokenId;
-    return comesBack ? [this.unknownTokenId] : [this.unknownTokenId, this.startTokenId];
+    const never = this.paddingTokenId === undefined ? [this.unknownTokenId] : [this.unknownTokenId, this.paddingTokenId];
+    return comesBack ? never : [...never, this.startTokenId];
+  }
+
+  /** The ids but for those that no text holds, which write nothing. */
+  ofText(tokenIds) {
+    return tokenIds.filter((id) => id !== this.endTokenId && id !== this.paddingTokenId);
   }
 }
 
@@ -46,7 +56,7 @@ export class CharTokenizer extends Tokenizer {
   }
 
   detokenize(tokenIds) {
-    return tokenIds.map((id) => this.vocabulary[id]).join("");
+    return this.ofText(tokenIds).map((id) => this.vocabulary[id]).join("");
   }
 }
 
@@ -70,22 +80,18 @@ export class WordTokenizer extends Tokenizer {
   }
 
   detokenize(tokenIds) {
-    return tokenIds.map((id) => this.vocabulary[id]).join(this.#separator);
+    return this.ofText(tokenIds).map((id) => this.vocabulary[id]).join(this.#separator);
   }
 }
 
 /** One token a byte of UTF-8; of what is no UTF-8, `detokenize` makes U+FFFD. */
 export class ByteTokenizer extends Tokenizer {
-  get neverDrawn() {
-    return [this.unknownTokenId];
-  }
-
   tokenize(text) {
     return Array.from(new TextEncoder().encode(text));
   }
 
   detokenize(tokenIds) {
-    const bytes = tokenIds.flatMap((id) => (id === this.unknownTokenId ? [0xef, 0xbf, 0xbd] : [id]));
+    const bytes = this.ofText(tokenIds).flatMap((id) => (id === this.unknownTokenId ? [0xef, 0xbf, 0xbd] : [id]));
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
   }
 }
@@ -95,9 +101,9 @@ const CLASSES = { ByteTokenizer, CharTokenizer, WordTokenizer };
 /** The tokenizer that a specification, as the manifest has it, describes. */
 export function tokenizerFrom(specification) {
   const { class_name, version } = specification;
-  if (!Object.hasOwn(CLASSES, class_name) || version !== 1) {
+  if (!Object.hasOwn(CLASSES, class_name) || ![1, 2].includes(version)) {
     throw new Error(
-      `tokenizer: expected version 1 of ${Object.keys(CLASSES).join(", ")}; received version ${version} of ${class_name}. ` +
+      `tokenizer: expected version 1 or 2 of ${Object.keys(CLASSES).join(", ")}; received version ${version} of ${class_name}. ` +
         "A SubwordTokenizer needs SentencePiece: use the runtime in Python, or give step.onnx token ids of your own",
     );
   }

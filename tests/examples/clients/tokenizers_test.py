@@ -10,7 +10,9 @@ from kerasrnn.export.runtime.pieces import Pieces
 from kerasrnn.export.runtime.stop import UntilStop
 from kerasrnn.export.runtime.tokenizer import tokenizer_from_specification
 from kerasrnn.tokenizers import ByteTokenizer, CharTokenizer, WordTokenizer
-from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES
+from kerasrnn.tokenizers._split import FORMER_WORDS_AND_SYMBOLS
+from kerasrnn.tokenizers.patterns import NON_SPACES, WORDS_AND_SPACES, WORDS_AND_SYMBOLS
+from unicode_texts import TEXTS
 
 CHARACTERS = ["\ufffd", "\n", " ", "a", "b", "\0", "\r", "é", "e", "\u0301", "ש", "😀", "\ufeff", "\U0010ffff", "ß", "σ", "i"]
 WORDS = ["<unk>", "<s>", "a", "b", "ab", "\n", ".", "é😀", " a", "\ufffd", "-", "]", "a-b", "i", "σ", "\u2028"]
@@ -24,8 +26,12 @@ TOKENIZERS = {
     "words and spaces": WordTokenizer(WORDS, pattern=WORDS_AND_SPACES, separator=""),
     "lower-case words": WordTokenizer(WORDS, pattern=r"\w+|[^\w\s]", lowercase=True, separator="—"),
     "no spaces": WordTokenizer(WORDS, pattern=NON_SPACES, start_token="\n"),
+    "bytes that end": ByteTokenizer(end_token="</s>", padding_token="<pad>"),
+    "characters that end": CharTokenizer(["<pad>", *CHARACTERS, "</s>"], end_token="</s>", padding_token="<pad>"),
+    "words that end": WordTokenizer([*WORDS, "\u3000"], pattern=NON_SPACES, end_token="a-b"),
     "odd pattern": WordTokenizer(WORDS, pattern=r"\w{2}|\w|[]\-.]+|\}|.", lowercase=True),
 }
+PATTERNS = {"symbols": WORDS_AND_SYMBOLS, "spaces": WORDS_AND_SPACES, "former": FORMER_WORDS_AND_SYMBOLS}
 ALPHABET = [*CHARACTERS, *"AÉΣẞİſǅ.'-_—]}{1234\t\f\v\x85\x1c\u00a0\u2028\u200d\u3000\uffff<s>"]
 
 
@@ -43,12 +49,27 @@ def test_token_ids_and_texts_are_the_runtime_s(in_node, name):
     found = in_node(
         f"(() => {{ const tokenizer = client.tokenizerFrom({json.dumps(specification)});"
         f"const ids = {json.dumps(texts())}.map((text) => tokenizer.tokenize(text));"
-        "return [ids, ids.map((row) => tokenizer.detokenize(row)), tokenizer.startTokenId, tokenizer.neverDrawn]; })()"
+        "return [ids, ids.map((row) => tokenizer.detokenize(row)), tokenizer.startTokenId, tokenizer.neverDrawn,"
+        "tokenizer.endTokenId ?? null, tokenizer.paddingTokenId ?? null]; })()"
     )
     expected = [runtime.tokenize(text).tolist() for text in texts()]
     assert found[0] == expected
     assert found[1] == [runtime.detokenize(row) for row in expected]
     assert found[2] == runtime.start_token_id and sorted(found[3]) == runtime.never_drawn
+    assert found[4:] == [runtime.end_token_id, runtime.padding_token_id]
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_words_of_all_scripts_are_the_runtime_s(in_node, name):
+    tokenizer = WordTokenizer(pattern=PATTERNS[name])
+    tokenizer.adapt(TEXTS)
+    specification = tokenizer.specification()
+    runtime = tokenizer_from_specification(specification)
+    found = in_node(
+        f"(() => {{ const tokenizer = client.tokenizerFrom({json.dumps(specification)});"
+        f"return {json.dumps(TEXTS)}.map((text) => tokenizer.tokenize(text)); }})()"
+    )
+    assert found == [runtime.tokenize(text).tolist() for text in TEXTS]
 
 
 @pytest.mark.parametrize("name", ["bytes", "words", "characters"])
@@ -85,11 +106,11 @@ def test_stop_strings_are_kept_back_as_the_runtime_does(in_node, stop):
         assert given == [[*map(writer.add, pieces)], writer.rest(), writer.stopped]
 
 
-@pytest.mark.parametrize("change", [{"class_name": "SubwordTokenizer"}, {"version": 2}, {"class_name": "toString"}], ids=str)
+@pytest.mark.parametrize("change", [{"class_name": "SubwordTokenizer"}, {"version": 3}, {"class_name": "toString"}], ids=str)
 def test_a_tokenizer_it_does_not_know_is_an_error_that_says_so(in_node, change):
     specification = json.dumps({**TOKENIZERS["characters"].specification(), **change})
     message = in_node(f"(() => {{ try {{ client.tokenizerFrom({specification}) }} catch (error) {{ return error.message }} }})()")
-    assert "expected version 1 of ByteTokenizer, CharTokenizer, WordTokenizer; received version" in message
+    assert "expected version 1 or 2 of ByteTokenizer, CharTokenizer, WordTokenizer; received version" in message
     assert "use the runtime in Python" in message
 
 

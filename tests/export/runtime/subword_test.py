@@ -66,7 +66,7 @@ def test_special_tokens_are_the_same(name):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"version": 2}, "upgrade"),
+        ({"version": 3}, "upgrade"),
         ({"model": None}, "lacks model"),
         ({"model": "?"}, "must be a SentencePiece model"),
         ({"model": "AAAA"}, "must be a SentencePiece model"),

@@ -92,7 +92,7 @@ def test_tokenize_refuses_what_is_not_text():
     "change, message",
     [
         ({"class_name": "SyllableTokenizer"}, "'SyllableTokenizer'.*upgrade"),
-        ({"version": 2}, "version 1, but has 2.*upgrade"),
+        ({"version": 3}, "version 1 or 2, but has 3.*upgrade"),
         ({"vocabulary": ["\ufffd", "\n", "a", "a"]}, "repeats 'a'"),
         ({"vocabulary": ["\ufffd", "\n", "ab"]}, "'ab'"),
         ({"vocabulary": ["\ufffd", "\n", "\ud800"]}, "ud800"),
