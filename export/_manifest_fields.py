@@ -35,17 +35,21 @@ _DTYPE = _Kind("a dtype's name", lambda v: isinstance(v, str) and v in _DTYPES)
 _TOKENIZER = {
     "class_name": _TEXT, "version": _COUNT, "vocabulary": [_TEXT], "unknown_token": _TEXT, "start_token": _TEXT,
     "normalization?": _OrNone(_TEXT), "standardize?": _OrNone(_TEXT), "aliases?": {str: _TEXT}, "pattern?": _TEXT,
-    "lowercase?": _BOOLEAN, "separator?": _TEXT, "model?": _TEXT,
+    "lowercase?": _BOOLEAN, "separator?": _TEXT, "model?": _TEXT, "end_token?": _OrNone(_TEXT), "padding_token?": _OrNone(_TEXT),
 }  # fmt: skip
 _CHECK = {
     "signature": _TEXT, "judged": _TEXT, "batch": _COUNT, "steps": _COUNT, "error": _ANY_NUMBER, "limit": _ANY_NUMBER, "note": _TEXT
 }  # fmt: skip
 _FORECAST = {"horizon": _SIZE, "channels?": _SIZE, "covariates": _COUNT, "levels?": [_NUMBER]}
+_FORECASTER = {
+    "horizon": _SIZE, "channels": _SIZE, "covariates": _COUNT, "lags": _OrNone(_SIZE), "output": _TEXT, "outputs": [_TEXT],
+}  # fmt: skip
+_SPECS = [{"name": _TEXT, "dtype": _DTYPE, "shape": [_AXIS]}]
 _FIELDS = {
     "kind": _TEXT,
     "versions": {str: _TEXT},
     "model": {"class_name": _TEXT, "name?": _TEXT, "parameters": _COUNT},
-    "signatures": {str: {"inputs": [{"name": _TEXT, "dtype": _DTYPE, "shape": [_AXIS]}], "outputs": [_TEXT]}},
+    "signatures": {str: {"inputs": _SPECS, "outputs": [_TEXT], "output_specs?": _SPECS}},
     "states": [{"name": _TEXT, "size": _SIZE, "initial?": [_NUMBER]}],
     "no_step?": _OrNone(_TEXT),
     "vocabulary_size": _OrNone(_SIZE),
@@ -56,6 +60,7 @@ _FIELDS = {
     "max_loss?": _OrNone(_NUMBER),
     "layers?": _OrNone({str: _TEXT}),
     "forecast?": _OrNone(_FORECAST),
+    "forecaster?": _FORECASTER,
 }
 
 

@@ -331,7 +331,7 @@ def test_one_argument_says_how_all_kernels_begin():
     assert len(own) == 9
 
 
-@pytest.mark.parametrize("initializer", [0, -1.0, True, "none such", object(), float("nan")], ids=str)
+@pytest.mark.parametrize("initializer", [0, -1.0, True, "none such", object(), float("nan")], ids=lambda value: type(value).__name__)
 def test_what_is_no_beginning_is_refused(initializer):
     with pytest.raises(ValueError, match="initializer: expected a positive number, the gain of all kernels, or a Keras"):
         LanguageModel(GRUCell(4), vocabulary_size=5, initializer=initializer)

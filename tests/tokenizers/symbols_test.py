@@ -40,7 +40,7 @@ def test_the_frozen_spaces_are_unicode_s():
     assert {c for c in assigned() if is_space(c)} == {c for c in assigned() if c > "\x7f" and c.isspace()}
 
 
-@pytest.mark.parametrize("symbol", map(chr, FULL_WIDTH_AND_ARABIC), ids=ascii)
+@pytest.mark.parametrize("symbol", [*map(chr, FULL_WIDTH_AND_ARABIC)], ids=ascii)
 def test_full_width_and_arabic_punctuation_are_tokens(symbol):
     tokenizer = WordTokenizer()
     tokenizer.adapt(f"你好{symbol}世界 سلام{symbol}")
