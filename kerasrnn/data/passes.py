@@ -119,6 +119,18 @@ class Passes:
         return planned
 
 
+def random_offset(key: tf.Tensor, num_offsets: int, stride: int) -> tf.Tensor:
+    """Where the first of windows that are `stride` apart begins: int64 of shape (), in [0, num_offsets).
+
+    First the rest of its division by the stride is drawn, all rests alike, then one of the offsets with that rest. So windows
+    that begin anywhere but at the ends of a text are equally likely, whatever its length; offsets that were all alike would
+    give those with some rests twice as often.
+    """
+    rest = tf.random.stateless_uniform((), key, maxval=min(stride, num_offsets), dtype=tf.int64)
+    strides = (num_offsets - 1 - rest) // stride + 1
+    return rest + stride * tf.random.stateless_uniform((), tf.random.fold_in(key, 1), maxval=strides, dtype=tf.int64)
+
+
 def integer(name: str, value: Any, least: int) -> int:
     """Returns an argument that must be an integer of at least `least`.
 

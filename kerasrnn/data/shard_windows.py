@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasrnn._backend import tf
+from kerasrnn.data.passes import random_offset
 from kerasrnn.data.shard_manifest import TYPES
 
 _BLOCK = 1 << 16  # tokens read at once
@@ -51,7 +52,7 @@ class Partition(NamedTuple):
     num_offsets: int
 
     def offset(self, key: tf.Tensor) -> tf.Tensor:
-        return tf.random.stateless_uniform((), key, maxval=self.num_offsets, dtype=tf.int64)
+        return random_offset(key, self.num_offsets, self.num_steps)
 
 
 class Cut(NamedTuple):

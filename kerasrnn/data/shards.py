@@ -106,9 +106,9 @@ class TokenShards:
         """Cuts the part into windows whose targets are their own next tokens, as `language_model_dataset` does.
 
         Memory holds some tens of megabytes of windows at a time. Without `shuffle` and with `contiguous`, the batches are
-        those of `language_model_dataset`. With `shuffle` each pass over the dataset also draws an offset smaller than
-        `num_steps` and holds every window from there once; but their order is random by blocks of 65,536 tokens, of
-        which 16 at a time are read from anywhere in the corpus, and all their windows shuffled.
+        those of `language_model_dataset`. With `shuffle` each pass over the dataset also draws an offset and holds every
+        window from there once; but their order is random by blocks of 65,536 tokens, of which 16 at a time are read from
+        anywhere in the corpus, and all their windows shuffled.
 
         Args:
             batch_size: Windows in a batch. The last batch may have fewer.
@@ -207,8 +207,10 @@ class TokenShards:
                 f"{'batch' if full_batch else 'window'} and a last target, but {self._name} has {self.num_tokens:,}. "
                 f"Prepare a longer corpus, or pass a smaller num_steps{' or batch_size' * full_batch}."
             )
-        num_offsets = min(num_steps, self.num_tokens - shortest + 1) if shuffle else 1
-        partition = Partition((self.num_tokens - num_offsets) // num_steps, num_steps, num_offsets)
+        # As `language_model_dataset` does.
+        num_windows = (self.num_tokens - (min(num_steps, self.num_tokens - shortest + 1) if shuffle else 1)) // num_steps
+        num_read = num_windows // (batch_size * num_shards) * batch_size * num_shards if contiguous else num_windows
+        partition = Partition(num_windows, num_steps, self.num_tokens - num_read * num_steps if shuffle else 1)
         part = self._part.reversed() if right_to_left else self._part
         return Cut(part, partition, batch_size, contiguous, full_batch, num_shards)
 

@@ -1,7 +1,7 @@
 from typing import Unpack
 
 from kerasrnn._backend import tf
-from kerasrnn.data.passes import Passes, PassOptions, integer
+from kerasrnn.data.passes import Passes, PassOptions, integer, random_offset
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -22,8 +22,8 @@ def strided_windows(
     """Cuts a text into windows of one length, a fixed distance apart.
 
     Window k holds the tokens from offset + k · stride on, and its targets are their next tokens. With a stride of
-    `num_steps` and `shuffle` it is the random partition of Dive into Deep Learning, "Language Models": the offset, less
-    than the stride, and the order of the windows are other ones in each epoch. Every token is predicted at most once
+    `num_steps` and `shuffle` it is the random partition of Dive into Deep Learning, "Language Models": the offset, any
+    from which the windows fit, and the order of the windows are other ones in each epoch. Every token is predicted at most once
     then, and those that are not are fewer than 2 · `num_steps` at the ends of the text. With a smaller stride windows
     overlap, and tokens are predicted several times, after more or fewer others.
 
@@ -77,9 +77,13 @@ def strided_windows(
             f"text must have at least {num_steps + 1} tokens, for one window of num_steps={num_steps} and a last target, "
             f"but has {token_ids.shape[0]}. Pass a longer text, or a smaller num_steps."
         )
-    num_offsets = min(stride, last_start + 1) if shuffle and not count_once else 1
-    # As many windows in every epoch: those that there is room for from the largest offset on.
-    num_windows = -(-last_start // stride) + 1 if count_once else (last_start + 1 - num_offsets) // stride + 1
+    if count_once:
+        num_windows, num_offsets = -(-last_start // stride) + 1, 1
+    else:
+        # As many windows in every epoch as there is room for from any offset below the stride.
+        num_windows = (last_start - (min(stride - 1, last_start) if shuffle else 0)) // stride + 1
+        # All offsets from which they fit: with fewer the end of the text would never be read.
+        num_offsets = last_start - (num_windows - 1) * stride + 1 if shuffle else 1
     if drop_remainder:
         num_batches = num_windows // place.num_shards // batch_size
     else:
@@ -92,7 +96,7 @@ def strided_windows(
         )
 
     def plan(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
-        offset = tf.random.stateless_uniform((), place.key(epoch, 0), maxval=num_offsets, dtype=tf.int64)
+        offset = random_offset(place.key(epoch, 0), num_offsets, stride)
         order = place.order(num_windows, epoch, 1, shuffle)[place.shard_index :: place.num_shards]
         starts = tf.minimum(offset + order[first * batch_size : num_batches * batch_size] * stride, last_start)
         return tf.data.Dataset.from_tensor_slices(starts).batch(batch_size, drop_remainder)

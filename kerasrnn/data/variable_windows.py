@@ -78,6 +78,7 @@ def variable_windows(
             "Pass a longer text, or a smaller batch_size."
         )
     row_starts = tf.range(place.shard_index, num_rows, place.num_shards, dtype=tf.int64)[:, tf.newaxis] * row_length
+    num_offsets = token_ids.shape[0] - num_rows * row_length
 
     def lengths(epoch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         shape = (-(-row_length // min_steps),)
@@ -94,7 +95,9 @@ def variable_windows(
 
     def plan(epoch: tf.Tensor, first: tf.Tensor) -> tf.data.Dataset:
         starts, ends = lengths(epoch)
-        return tf.data.Dataset.from_tensor_slices((starts[first:], ends[first:]))
+        # The rows are of one length, which leaves a rest: each epoch another one.
+        offset = tf.random.stateless_uniform((), place.key(epoch, 2), maxval=num_offsets, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices((offset + starts[first:], offset + ends[first:]))
 
     def gather(start: tf.Tensor, end: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         windows = tf.gather(token_ids, row_starts + tf.range(start, end + 1))

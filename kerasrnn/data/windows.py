@@ -1,5 +1,5 @@
 from kerasrnn._backend import tf
-from kerasrnn.data.passes import integer
+from kerasrnn.data.passes import integer, random_offset
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -19,7 +19,7 @@ def language_model_dataset(
     """Cuts a text into windows whose targets are their own next tokens.
 
     The text is partitioned as in Dive into Deep Learning, "Language Models": windows follow one another without
-    overlap from an offset smaller than `num_steps`, and each pass over the dataset draws a new offset and a new order.
+    overlap from a random offset, and each pass over the dataset draws a new offset and a new order.
 
     - `shuffle=False`: every pass is the same. The windows come in the order of the text from offset 0, and each token
       but the first is predicted once; only what is shorter than a window at the end is left out.
@@ -28,8 +28,10 @@ def language_model_dataset(
 
     `strided_windows` cuts the same windows so that any pass can be had again, from any batch on, and shared by workers.
 
-    All passes have the same number of batches, the dataset's cardinality. For that, a random offset may leave out one
-    window that there was room for.
+    All passes have the same number of batches, the dataset's cardinality: as many windows as fit from every offset below
+    `num_steps`. The offset is drawn from all from which they fit, so that no token is left out for ever, and windows anywhere
+    but at the ends of the text are equally likely. A pass leaves out fewer than 2 · `num_steps` tokens, with
+    `contiguous=True` fewer than (`batch_size` + 1) · `num_steps`.
 
     Args:
         text: The text, or its token ids: integers of shape (length,).
@@ -73,9 +75,11 @@ def language_model_dataset(
             f"text must have at least {shortest} tokens, for {needs} of num_steps={num_steps} and a last target, "
             f"but has {length}. Pass a longer text, or a smaller num_steps{' or batch_size' * full_batch}."
         )
-    num_offsets = min(num_steps, length - shortest + 1) if shuffle else 1
-    num_windows = (length - num_offsets) // num_steps
+    # As many windows in each pass as there is room for from any offset below num_steps.
+    num_windows = (length - (min(num_steps, length - shortest + 1) if shuffle else 1)) // num_steps
     num_batches = num_windows // batch_size if full_batch else -(-num_windows // batch_size)
+    # All offsets from which they fit: with fewer the end of the text would never be read.
+    num_offsets = length - (num_batches * batch_size if contiguous else num_windows) * num_steps if shuffle else 1
 
     def windows_from(offset: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
         starts = offset + order * num_steps
@@ -85,7 +89,7 @@ def language_model_dataset(
         return tf.data.Dataset.from_tensor_slices(starts).batch(batch_size, drop_remainder)
 
     def new_pass(key: tf.Tensor) -> tf.data.Dataset:
-        offset = tf.random.stateless_uniform((), key, maxval=num_offsets, dtype=tf.int64)
+        offset = random_offset(key, num_offsets, num_steps)
         order = tf.range(num_windows, dtype=tf.int64)
         return windows_from(offset, order if contiguous else tf.random.experimental.stateless_shuffle(order, key))
 

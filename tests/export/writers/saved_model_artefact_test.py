@@ -95,7 +95,7 @@ def served(saved_model_folder):
 
 
 BAD_SETTINGS = [
-    ({"temperature": -1}, "temperature: expected a finite number"), ({"temperature": np.nan}, "temperature: expected"),
+    ({"temperature": -1}, "temperature: expected a number from 0 to"), ({"temperature": np.nan}, "temperature: expected"),
     ({"top_k": -1}, "top_k: expected"), ({"top_p": 0}, "top_p: expected"), ({"top_p": 2}, "top_p: expected"),
     ({"min_p": 1.5}, "min_p: expected"), ({"repetition_penalty": 0}, "repetition_penalty: expected"),
     ({"max_new_tokens": 0}, "max_new_tokens: expected"), ({"max_new_tokens": -1}, "max_new_tokens: expected"),
