@@ -1,5 +1,6 @@
 """From a corpus to a trained model in a folder, in one call that can be broken off and repeated."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -10,7 +11,9 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._folder_lock import only_process
 from kerasrnn._text_quality import keeps_text
+from kerasrnn.data import Corpus
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
 from kerasrnn.training.corpus_files import listed, origin, read_corpus
@@ -64,6 +67,9 @@ def train(
     place in the schedule come from the backup, and windows and dropout of an epoch depend on the seed and the epoch
     alone. Ctrl-C ends it cleanly, with the best weights saved. See `RunFolder` for what the folder holds.
 
+    One process at a time trains in a folder, which others may read meanwhile. Of the workers of one distributed run
+    (`TF_CONFIG`) the chief holds the folder's lock for all. The lock ends with its process, even if that is killed.
+
     Args:
         corpus: A corpus's name, a folder, or paths of text files: see `read_corpus`.
         folder: The run's folder, new or one to go on with.
@@ -81,7 +87,7 @@ def train(
         FileExistsError: If the folder holds something else than a run.
         FileNotFoundError: If a file of the corpus does not exist.
         ValueError: If the corpus is unknown, unreadable or too short, a setting is outside its range, the run in the
-            folder has another configuration, or the loss becomes NaN.
+            folder has another configuration, another process trains in the folder, or the loss becomes NaN.
         MemoryError: If memory does not suffice; it says what to lower.
 
     Example:
@@ -98,6 +104,30 @@ def train(
     settings, console = settings or Settings(), console or Console()
     names = listed(corpus)
     texts = read_corpus(names)
+    RunFolder.find(folder, names, texts, settings)  # before a lock is put into a folder that holds something else
+    with only_process(folder, "folder", "trained") if _is_chief() else contextlib.nullcontext():
+        return _train(names, texts, folder, settings, max_minutes, prompt, callbacks, console, command)
+
+
+def _is_chief() -> bool:
+    """Whether this process answers for the run: the only one, or of several workers the chief."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if not cluster.task_type or cluster.task_type == "chief":
+        return True
+    return cluster.task_type == "worker" and cluster.task_id == 0 and "chief" not in cluster.cluster_spec().jobs
+
+
+def _train(
+    names: list[str],
+    texts: Corpus,
+    folder: str | os.PathLike[str],
+    settings: Settings,
+    max_minutes: float | None,
+    prompt: str | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    console: Console,
+    command: str | None,
+) -> Result:
     earlier = RunFolder.find(folder, names, texts, settings)
     if earlier and earlier.tokenizer_path.exists():
         tokenizer = earlier.load_tokenizer()

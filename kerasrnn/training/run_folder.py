@@ -14,6 +14,7 @@ import numpy as np
 from kerasrnn import __version__
 from kerasrnn._backend import keras, tf
 from kerasrnn._files import read_json, write_whole
+from kerasrnn._folder_lock import is_empty
 from kerasrnn.data import Corpus
 from kerasrnn.models import LanguageModel
 from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification
@@ -100,7 +101,7 @@ class RunFolder:
             run = cls(path)
             run._check(names, corpus, settings)
             return run
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and is_empty(path)):
             raise FileExistsError(f"{str(path)!r} must be a new folder or a run's, but holds something else. Name another.")
         return None
 
