@@ -75,7 +75,7 @@ class SpanReader:
                 cut = len(content) if position == span.end else _last_cut(content)
                 piece, rest = content[:cut], content[cut:]
                 self._check(piece, span.path, position - len(rest) - len(piece))
-                yield piece + b"\n" * (span.separated and position == span.end), span, position - len(rest)
+                yield piece.replace(b"\r\n", b"\n") + b"\n" * (span.separated and position == span.end), span, position - len(rest)
 
     @contextlib.contextmanager
     def _file(self, path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
