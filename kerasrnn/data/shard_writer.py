@@ -51,7 +51,8 @@ def prepare_shards(
     those that are missing or damaged.
 
     Texts are tokenized in pieces of a megabyte at most, cut where a letter begins a line or a word; in a text without
-    such places for 64 kB a cut may fall within a token that is longer than a character. Joined, the pieces are the text.
+    such places for 64 kB a cut may fall within a token that is longer than a character. Joined, the pieces are the text,
+    with a newline for each Windows line end of a file.
 
     Args:
         corpus: One path or several of text files in UTF-8, in this order, packed by gzip or not, with a newline put
