@@ -68,7 +68,9 @@ def _locked(path: Path, argument: str, doing: str) -> int:
                     f"{argument}: expected a folder that no other process works in; received {str(path.parent)!r}, which is "
                     f"being {doing} by process {number}. Wait for it to end, or name another folder."
                 ) from error
-            warnings.warn(f"{str(path.parent)!r} has no lock ({error.strerror}): run one process in it at a time.", stacklevel=4)
+            warnings.warn(
+                f"{str(path.parent)!r} has no lock ({error.strerror}): run one process in it at a time.", stacklevel=4
+            )
         # The one who had the lock may have removed the file that this one waited with.
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(descriptor), os.stat(path)):

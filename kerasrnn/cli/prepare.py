@@ -50,7 +50,8 @@ def prepare(
 ) -> None:
     """Write a corpus of any size as shards of token ids, which training reads straight from disk.
 
-    Files are packed by gzip or not, and those in another encoding than UTF-8 are read into memory. They are read in the order given; a folder that is laid out as no known
+    Files are packed by gzip or not, and those in another encoding than UTF-8 are read into memory. They are read in the
+    order given; a folder that is laid out as no known
     corpus may hold any text files, which are read by name. The vocabulary is that of the part to train on. After an
     interruption the same command goes on: finished shards are verified and kept. Read them with kerasrnn.data.TokenShards.
 

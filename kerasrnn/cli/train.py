@@ -181,7 +181,8 @@ def train(
     """Train a language model on a text: on its characters, bytes, words or subwords.
 
     Ctrl-C stops after the batch at work, with the best weights saved; the same command goes on after the last
-    complete epoch, and so does kerasrnn train --out with that folder alone. The folder then holds model.keras, history.csv, curves.png, config.json, tokenizer.json.
+    complete epoch, and so does kerasrnn train --out with that folder alone. The folder then holds model.keras,
+    history.csv, curves.png, config.json, tokenizer.json.
 
     Example:  kerasrnn train moby_dick --out runs/moby --units 512 --layers 1 --epochs 5 --prompt "Call me "
 
