@@ -1,17 +1,28 @@
-"""A file that appears under its name complete, or not at all."""
+"""A file that appears under its name complete, or not at all; and how a file of text is encoded."""
 
+import codecs
 import csv
+import errno
+import io
 import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 Result = TypeVar("Result")
 
 _INCOMPLETE = ".incomplete."
+# UTF-32's first, for UTF-16's mark begins it.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 _ABANDONED = 3600  # seconds without a change after which nobody is writing a file any more
 
 
@@ -50,6 +61,13 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], Result]) -
             os.fsync(file.fileno())
         os.replace(beside, path)
         return result
+    except OSError as error:
+        # HDF5 gives the system's words without its number.
+        full = [code for code in (errno.ENOSPC, errno.EDQUOT) if error.errno == code or os.strerror(code) in str(error)]
+        if not full:
+            raise
+        what = f"{os.strerror(full[0])}; what the file held before is still there. Free some space"
+        raise OSError(full[0], what, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -98,6 +116,36 @@ def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:
             f"{os.fspath(path)!r} must be a table of numbers in UTF-8, but is damaged: {error}. Move it away."
         ) from error
     return rows
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises ValueError where Python knows no encoding of text by this name."""
+    try:
+        if not isinstance(encoding, str):  # None would be the machine's own
+            raise LookupError(encoding)
+        # Unlike the look-up of a decoder this also refuses what is no encoding of text, such as 'hex'.
+        io.TextIOWrapper(io.BytesIO(), encoding)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"encoding: expected one that Python knows; received {encoding!r}. Pass its name, such as 'utf-8' or 'latin-1'."
+        ) from error
+
+
+def encoding_by_mark(first: bytes, encoding: str) -> str:
+    """The encoding that a file's first four bytes tell by a byte order mark; without one, the encoding given."""
+    return next((marked for mark, marked in _MARKS if first.startswith(mark)), encoding)
+
+
+def unix_line_ends(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces of a text with "\\n" for each "\\r\\n", be it cut between the two."""
+    held = ""
+    for piece in pieces:
+        text = held + piece
+        held = "\r" if text.endswith("\r") else ""
+        if text := text[: len(text) - len(held)]:
+            yield text.replace("\r\n", "\n")
+    if held:
+        yield held
 
 
 def _remove_abandoned(path: Path) -> None:

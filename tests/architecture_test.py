@@ -36,11 +36,12 @@ MAY_IMPORT = {
     "export": [],
     "_backend": [],
     "_files": [],
+    "_folder_lock": [],
     "_portable": [],
     "_text_quality": [],
 }
-FOR_ALL = {"_backend", "_files", "_portable"}
-LIGHT = {"export/_manifest.py", "export/_manifest_fields.py", "kerasrnn/_files.py", "kerasrnn/_text_quality.py", "kerasrnn/_portable/arguments.py"}
+FOR_ALL = {"_backend", "_files", "_folder_lock", "_portable"}
+LIGHT = {"export/_manifest.py", "export/_manifest_fields.py", "kerasrnn/_files.py", "kerasrnn/_folder_lock.py", "kerasrnn/_text_quality.py", "kerasrnn/_portable/arguments.py"}
 MAY_EXPORT_LAZILY = ("kerasrnn/cli/", "kerasrnn/models/text_methods.py")
 
 PRIVATE = re.compile(r"(keras\.src|(tensorflow|tf)\.python)(\.[\w.]*)?")

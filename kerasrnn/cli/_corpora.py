@@ -9,13 +9,19 @@ Arguments = Annotated[
     typer.Argument(
         metavar="CORPUS",
         help="moby_dick, time_machine or tiny_shakespeare; text files; or a folder with ptb.train.txt, wiki.train.tokens, "
-        "text8, enwik8 or train.txt and their like.",
+        "text8, enwik8 or train.txt and their like, or with any text files.",
         show_default=False,
     ),
 ]
 Option = Annotated[
     list[str] | None,
     typer.Option("--corpus", metavar="CORPUS", help="The same as an option; may be repeated.", show_default=False),
+]
+
+
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="How text files are encoded, as latin-1; utf-8 by default. A byte order mark wins.", show_default=False),
 ]
 
 

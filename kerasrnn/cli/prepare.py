@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from rich.text import Text
 from kerasrnn.cli import _corpora
 from kerasrnn.cli._folders import require_corpus, require_file
 from kerasrnn.cli._tensorflow import load_tensorflow
+from kerasrnn.cli._text_files import is_utf8
 
 if TYPE_CHECKING:
     from kerasrnn.data import Corpus
@@ -26,6 +28,7 @@ def prepare(
     out: Annotated[Path, typer.Option(help="The folder for the shards: a new one, or one to go on with.")],
     arguments: _corpora.Arguments = None,
     corpus: _corpora.Option = None,
+    encoding: _corpora.Encoding = None,
     tokenizer: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="char, byte, word, or another kind; or a saved tokenizer's JSON file.")
     ] = "char",
@@ -47,7 +50,8 @@ def prepare(
 ) -> None:
     """Write a corpus of any size as shards of token ids, which training reads straight from disk.
 
-    Files are UTF-8, packed by gzip or not, and are read in the order given; a folder that is laid out as no known
+    Files are packed by gzip or not, and those in another encoding than UTF-8 are read into memory. They are read in the
+    order given; a folder that is laid out as no known
     corpus may hold any text files, which are read by name. The vocabulary is that of the part to train on. After an
     interruption the same command goes on: finished shards are verified and kept. Read them with kerasrnn.data.TokenShards.
 
@@ -59,7 +63,7 @@ def prepare(
     load_tensorflow()
     from kerasrnn.data import TokenShards, prepare_shards
 
-    source = _source(names, splits)
+    source = _source(names, splits, encoding)
     chosen = _tokenizer(tokenizer, option or [], None if isinstance(source, list) else source.name)
     console = Console(stderr=True)
     columns = (
@@ -102,24 +106,21 @@ def prepare(
     )
 
 
-def _source(names: list[str], splits: tuple[float, float, float] | None) -> "list[Path] | Corpus":
-    from kerasrnn.training.corpus_files import is_corpus_folder, looks_like_a_name, read_folder, read_name
+def _source(names: list[str], splits: tuple[float, float, float] | None, encoding: str | None) -> "list[Path] | Corpus":
+    from kerasrnn.data import Corpus
+    from kerasrnn.training.corpus_files import files_in, is_corpus_folder, looks_like_a_name, read_folder, read_name
 
     if len(names) == 1 and looks_like_a_name(names[0]):
         return read_name(names[0], splits)
     if len(names) == 1 and is_corpus_folder(Path(names[0])):
-        return read_folder(Path(names[0]), splits)
-    return [file for name in names for file in _files(Path(name))]
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
-    files = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    if not files:
-        raise ValueError(f"{str(path)!r} must be a file, or a folder with text files, but is an empty folder.")
-    return files
+        return read_folder(Path(names[0]), splits, encoding or "utf-8")
+    files = [file for name in names for file in files_in(Path(name))]
+    if all(is_utf8(file, encoding or "utf-8") for file in files if file.is_file()):
+        return files
+    given = {} if splits is None else {"splits": splits}
+    corpus = Corpus.from_files(files, name=", ".join(names), encoding=encoding or "utf-8", **given)
+    parts = {part: getattr(corpus, part).replace("\r\n", "\n") for part in ("train", "validation", "test")}
+    return replace(corpus, **parts)
 
 
 def _tokenizer(name: str, options: list[str], corpus_name: str | None) -> "Tokenizer":

@@ -36,6 +36,7 @@ class Normalization(StrEnum):
 def stats(
     arguments: _corpora.Arguments = None,
     corpus: _corpora.Option = None,
+    encoding: _corpora.Encoding = None,
     tokens: Annotated[Tokens, typer.Option(help="What to count.")] = Tokens.WORD,
     normalization: Annotated[
         Normalization,
@@ -59,13 +60,13 @@ def stats(
     corpus = _corpora.required_corpus(arguments, corpus)
     require_corpus(corpus)
     require_corpus(oov or [], "--oov")
-    counted = _count(corpus, tokens, normalization)
+    counted = _count(corpus, tokens, normalization, encoding or "utf-8")
     console = Console(highlight=False)
     console.print(Text(f"{', '.join(corpus)}, by {tokens}"), _figures(counted), sep="\n")
     if top:
         console.print(_most_frequent(counted, top))
     if oov:
-        other = _count(oov, tokens, normalization)
+        other = _count(oov, tokens, normalization, encoding or "utf-8")
         console.print(_unknown(", ".join(oov), other, ", ".join(corpus), counted), soft_wrap=True)
         console.print(_unknown(", ".join(corpus), counted, ", ".join(oov), other), soft_wrap=True)
     if out:
@@ -73,7 +74,7 @@ def stats(
         console.print(Text(f"The plot is in {out}."), soft_wrap=True)
 
 
-def _count(names: list[str], tokens: Tokens, normalization: Normalization) -> "TextStatistics":
+def _count(names: list[str], tokens: Tokens, normalization: Normalization, encoding: str) -> "TextStatistics":
     from kerasrnn.statistics import TextStatistics
 
     counted = TextStatistics(tokens.value, None if normalization == Normalization.NONE else normalization.value)
@@ -82,11 +83,11 @@ def _count(names: list[str], tokens: Tokens, normalization: Normalization) -> "T
             load_tensorflow()
             from kerasrnn.training import read_corpus
 
-            corpus = read_corpus(name)
+            corpus = read_corpus(name, encoding)
             for part in (corpus.train, corpus.validation, corpus.test):
                 counted.update(part)
         else:
-            _count_file(Path(name), counted)
+            _count_file(Path(name), counted, encoding)
         counted.end_document()
     if not counted.ngrams(1).num_types:
         hint = " Try --normalization none." if normalization == Normalization.LETTERS else ""
@@ -94,11 +95,11 @@ def _count(names: list[str], tokens: Tokens, normalization: Normalization) -> "T
     return counted
 
 
-def _count_file(path: Path, counted: "TextStatistics") -> None:
+def _count_file(path: Path, counted: "TextStatistics", encoding: str) -> None:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(f"Counting {path.name}", total=path.stat().st_size if path.exists() else None)
-        for piece in read_pieces(path, lambda position: progress.update(task, completed=position)):
+        for piece in read_pieces(path, lambda position: progress.update(task, completed=position), encoding):
             counted.update(piece)
 
 

@@ -1,6 +1,6 @@
 """kerasrnn train"""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kerasrnn.cli import _corpora
-from kerasrnn.cli._folders import require_corpus, require_file
+from kerasrnn.cli._folders import is_run, require_corpus, require_file
 from kerasrnn.cli._settings_file import read_settings
 from kerasrnn.cli._tensorflow import load_tensorflow
 
@@ -80,6 +80,7 @@ def train(
     out: Annotated[Path, typer.Option(help="The run's folder: a new one, or one to go on with.")],
     arguments: _corpora.Arguments = None,
     corpus: _corpora.Option = None,
+    encoding: _corpora.Encoding = None,
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE.toml", help="Settings, as units = 512, and corpus; options win over the file."),
@@ -180,7 +181,8 @@ def train(
     """Train a language model on a text: on its characters, bytes, words or subwords.
 
     Ctrl-C stops after the batch at work, with the best weights saved; the same command goes on after the last
-    complete epoch. The folder then holds model.keras, history.csv, curves.png, config.json, tokenizer.json.
+    complete epoch, and so does kerasrnn train --out with that folder alone. The folder then holds model.keras,
+    history.csv, curves.png, config.json, tokenizer.json.
 
     Example:  kerasrnn train moby_dick --out runs/moby --units 512 --layers 1 --epochs 5 --prompt "Call me "
 
@@ -199,7 +201,10 @@ def train(
     in_file = given.pop("corpus", [])
     preset_in_file = given.pop("preset", None)
     chosen = preset or preset_in_file
-    names = names or _corpora.required_corpus([in_file] if isinstance(in_file, str) else in_file, None)
+    names = names or ([in_file] if isinstance(in_file, str) else in_file)
+    goes_on = not names and is_run(out)
+    if not goes_on:
+        _corpora.required_corpus(names, None)
     for name in known:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
@@ -207,10 +212,15 @@ def train(
             given[name] = value.value if isinstance(value, StrEnum) else value
     if str(given.get("embedding")).isdecimal():
         given["embedding"] = int(given["embedding"])
-    settings = training.Settings.from_preset(str(chosen), **given) if chosen else training.Settings(**given)
+    if goes_on and not chosen:
+        settings = replace(training.RunFolder(out).settings, **given)
+    else:
+        settings = training.Settings.from_preset(str(chosen), **given) if chosen else training.Settings(**given)
     console = Console(highlight=False)
     command = context.meta.get("kerasrnn.command")
-    result = training.train(names, out, settings, max_minutes, prompt, console=console, command=command)
+    result = training.train(
+        None if goes_on else names, out, settings, max_minutes, prompt, console=console, command=command, encoding=encoding
+    )
     if result.stopped_by:
         console.print(
             f"Stopped by the {result.stopped_by} after {result.epochs} of {settings.epochs} epochs; "

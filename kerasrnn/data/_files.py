@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from kerasrnn._files import encoding_by_mark
 from kerasrnn.data.documents import Documents
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -55,16 +56,6 @@ def checked(paths: Paths) -> list[Path]:
     return [Path(path) for path in listed]
 
 
-def check_encoding(encoding: str) -> None:
-    try:
-        # Unlike the look-up of a decoder this also refuses what is no encoding of text, such as 'hex'.
-        io.TextIOWrapper(io.BytesIO(), encoding)
-    except LookupError as error:
-        raise ValueError(
-            f"encoding must be one that Python knows, such as 'utf-8' or 'latin-1', but is {encoding!r}."
-        ) from error
-
-
 def is_gzip(first: bytes, path: Path) -> bool:
     """Whether a file that begins with these bytes is compressed by gzip: its name only promises it."""
     if path.suffix == ".gz" and first and not first.startswith(_GZIP):
@@ -96,12 +87,12 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 
 
 def pieces(path: Path, encoding: str = "utf-8") -> Iterator[str]:
-    """Yields a file's text in pieces of any length, without a byte order mark."""
-    decoder = codecs.getincrementaldecoder(encoding)()
+    """Yields a file's text in pieces of any length, without a byte order mark, which wins over the encoding given."""
     line, num_bytes, begun = 1, 0, False
     try:
         with opened(path) as file:
-            at_end = False
+            encoding = encoding_by_mark(file.peek(4)[:4], encoding)
+            decoder, at_end = codecs.getincrementaldecoder(encoding)(), False
             while not at_end:
                 # read() would lose what precedes the damage of a damaged file.
                 content = file.read1(_CHUNK)

@@ -2,7 +2,8 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasrnn.data._files import Paths, check_encoding, lines, read_each
+from kerasrnn._files import check_encoding
+from kerasrnn.data._files import Paths, lines, read_each
 from kerasrnn.data.documents import Documents
 
 
@@ -44,6 +45,10 @@ def read_csv(
     >>> folder.cleanup()
     """
     check_encoding(encoding)
+    if isinstance(column, bool) or not isinstance(column, (str, int)):
+        raise ValueError(
+            f"column: expected a column's name, or its number from 0; received {column!r}. Pass a string or an integer."
+        )
     characters = {"delimiter": delimiter, "quotechar": '"' if quotechar is None else quotechar}
     for name, character in characters.items():
         if not isinstance(character, str) or len(character) != 1 or character in "\r\n":

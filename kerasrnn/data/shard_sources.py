@@ -75,7 +75,7 @@ class SpanReader:
                 cut = len(content) if position == span.end else _last_cut(content)
                 piece, rest = content[:cut], content[cut:]
                 self._check(piece, span.path, position - len(rest) - len(piece))
-                yield piece + b"\n" * (span.separated and position == span.end), span, position - len(rest)
+                yield piece.replace(b"\r\n", b"\n") + b"\n" * (span.separated and position == span.end), span, position - len(rest)
 
     @contextlib.contextmanager
     def _file(self, path: str) -> Iterator[IO[bytes] | gzip.GzipFile]:
@@ -161,7 +161,7 @@ def _last_cut(content: bytes) -> int:
         if ends:
             return ends[-1]
     for cut in range(len(content) - 1, max(0, len(content) - 4), -1):
-        if content[cut] & 0xC0 != 0x80:
+        if _parts_characters(content, cut):
             return cut
     return len(content)
 
@@ -171,4 +171,9 @@ def _next_cut(content: bytes) -> int:
     for pattern in _GOOD_CUTS:
         if match := pattern.search(content):
             return match.end()
-    return next((cut for cut in range(1, min(4, len(content))) if content[cut] & 0xC0 != 0x80), min(4, len(content)))
+    return next((cut for cut in range(1, min(4, len(content))) if _parts_characters(content, cut)), min(4, len(content)))
+
+
+def _parts_characters(content: bytes, cut: int) -> bool:
+    """Whether a cut is within no character and no line end."""
+    return content[cut] & 0xC0 != 0x80 and content[cut - 1 : cut + 1] != b"\r\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasrnn._files import write_json, write_stream
+from kerasrnn._folder_lock import NAME as LOCK, only_process
 from kerasrnn.data import shard_job, shard_pool
 from kerasrnn.data._files import Paths, checked
 from kerasrnn.data._splits import Shares, check_shares
@@ -50,7 +51,8 @@ def prepare_shards(
     those that are missing or damaged.
 
     Texts are tokenized in pieces of a megabyte at most, cut where a letter begins a line or a word; in a text without
-    such places for 64 kB a cut may fall within a token that is longer than a character. Joined, the pieces are the text.
+    such places for 64 kB a cut may fall within a token that is longer than a character. Joined, the pieces are the text,
+    with a newline for each Windows line end of a file.
 
     Args:
         corpus: One path or several of text files in UTF-8, in this order, packed by gzip or not, with a newline put
@@ -85,9 +87,8 @@ def prepare_shards(
     integer("processes", processes, 1)
     out = Path(out)
     request = _request(corpus, tokenizer, splits, shard_bytes)
-    out.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(out), contextlib.closing(SpanReader()) as reader:
+        with only_process(out, "out", "prepared"), contextlib.closing(SpanReader()) as reader:
             plan = _resume(out, request)
             shares = _shares(corpus, out, splits, shard_bytes, reader)
             _adapt(tokenizer, plan, shares[0], reader, progress)
@@ -128,26 +129,6 @@ def _request(corpus: Paths | Corpus, tokenizer: Tokenizer, splits: Shares, shard
     return hashlib.sha256(json.dumps(wanted, sort_keys=True, default=str).encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    try:
-        import fcntl
-    except ImportError:  # where there are no such locks, as on Windows
-        yield
-        return
-    descriptor = os.open(out, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(
-                f"out must be a folder that nobody else writes to, but {str(out)!r} is being prepared right now. Wait for it."
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _resume(out: Path, request: str) -> dict[str, Any] | None:
     """What an earlier call for the same left to go on with, or None in a new folder."""
     work, plan = out / _WORK, None
@@ -156,7 +137,7 @@ def _resume(out: Path, request: str) -> dict[str, Any] | None:
         plan = {"request": manifest.get("request"), "tokenizer": manifest["tokenizer"]}
     elif (work / "plan.json").exists():
         plan = read_json(work / "plan.json")
-    elif any(path.name != _WORK for path in out.iterdir()):
+    elif any(path.name not in (_WORK, LOCK) for path in out.iterdir()):
         raise ValueError(
             f"out must be a new folder, or one to go on with, but {str(out)!r} holds other files. Name a new one."
         )

@@ -1,7 +1,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from kerasrnn.data._files import Paths, check_encoding, lines, pieces, read_each
+from kerasrnn._files import check_encoding
+from kerasrnn.data._files import Paths, lines, pieces, read_each
 from kerasrnn.data.documents import Documents
 
 _UNITS = ("file", "line", "paragraph")
@@ -10,7 +11,8 @@ _UNITS = ("file", "line", "paragraph")
 def read_text(paths: Paths, by: str = "file", encoding: str = "utf-8", keep_empty: bool = False) -> Documents:
     """Streams the documents of text files: files, lines or paragraphs.
 
-    Files compressed by gzip are unpacked, whatever they are called. A byte order mark is removed.
+    Files compressed by gzip are unpacked, whatever they are called. A byte order mark is removed; one of UTF-8, UTF-16 or
+    UTF-32 tells how its file is encoded, whatever `encoding` says.
 
     Args:
         paths: One path or several; they are read in this order.

@@ -1,18 +1,21 @@
 """A run's corpus, by name, from files or from a folder, and the checksum to know it by."""
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from kerasrnn._files import check_encoding
 from kerasrnn.data import Corpus, load_corpus, published
 
 _BUILT_IN = ("moby_dick", "time_machine", "tiny_shakespeare")
 _OWN_PARTS = (("train.txt",), ("valid.txt", "validation.txt", "val.txt", "dev.txt"), ("test.txt",))
 _SHOWN = 10
+MANIFEST = "manifest.json"  # of prepared shards, and of exported models
 
 
-def read_corpus(names: str | Sequence[str]) -> Corpus:
+def read_corpus(names: str | Sequence[str], encoding: str = "utf-8", *, keep_line_ends: bool = False) -> Corpus:
     """Reads a corpus by its name, from text files, or from a folder in a layout that it knows.
 
     | folder | read as |
@@ -21,28 +24,60 @@ def read_corpus(names: str | Sequence[str]) -> Corpus:
     | wiki.train.tokens, wiki.valid.tokens, wiki.test.tokens | `"wikitext2"` |
     | text8 or enwik8 | the corpus of that name, in its usual parts |
     | train.txt, valid.txt (or validation.txt, val.txt, dev.txt) and perhaps test.txt | these parts, named as the folder |
+    | any other text files | all of them, in the order of their names, but for hidden ones |
 
     Args:
         names: A name that `kerasrnn.data.load_corpus` knows, or the path of a folder or a text file, or several paths of
             text files. Where a file or such a folder has a corpus's name, that is read.
+        encoding: How the user's own text files are encoded, where no byte order mark tells.
+        keep_line_ends: Whether "\\r\\n" stays; by default it is read as "\\n".
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If there is neither a file nor a corpus of that name, a file is empty or not UTF-8, or a folder has
-            another layout; the message then lists what is there.
+        ValueError: If there is neither a file nor a corpus of that name, a file is empty or in another encoding, or a
+            folder holds no texts or only some parts of a layout; the message then lists what is there.
 
     Example:
 
     >>> read_corpus("moby_dick").name
     'moby_dick'
     """
-    names = listed(names)
-    if len(names) != 1:
-        return _from_files(names)
-    name, path = names[0], Path(names[0])
-    if looks_like_a_name(name):
-        return read_name(name)
-    return read_folder(path) if path.is_dir() or published.recognise(path) else _from_files(names)
+    check_encoding(encoding)
+    corpus = _read(listed(names), encoding)
+    if keep_line_ends:
+        return corpus
+    parts = {part: getattr(corpus, part).replace("\r\n", "\n") for part in ("train", "validation", "test")}
+    return dataclasses.replace(corpus, **parts)
+
+
+def _read(names: list[str], encoding: str) -> Corpus:
+    if len(names) == 1:
+        name, path = names[0], Path(names[0])
+        if looks_like_a_name(name):
+            return read_name(name)
+        if published.recognise(path) or (path.is_dir() and any(_own_parts(path))):
+            return read_folder(path, encoding=encoding)
+    files = [file for name in names for file in files_in(Path(name))]
+    return Corpus.from_files(files, name=", ".join(Path(name).name for name in names), encoding=encoding)
+
+
+def files_in(path: Path) -> list[Path]:
+    """The file itself, or the files in a folder and in its folders, sorted by name, but for hidden ones."""
+    if not path.is_dir():
+        return [path]
+    if (path / MANIFEST).is_file():
+        raise ValueError(
+            f"CORPUS: expected a folder of texts; received {str(path)!r}, which holds prepared shards or an exported model. "
+            "Name the texts; or read shards in Python, with kerasrnn.data.TokenShards."
+        )
+    inside = [file for file in sorted(path.rglob("*")) if file.is_file()]
+    files = [file for file in inside if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not files:
+        raise ValueError(
+            f"{str(path)!r} must be a folder that holds {'; or '.join(published.LAYOUTS)}; or train.txt and valid.txt "
+            f"(and test.txt); or any text files, but holds {_content(path)}. Put texts into it, or name another."
+        )
+    return files
 
 
 def listed(names: str | Sequence[str]) -> list[str]:
@@ -78,12 +113,13 @@ def read_name(name: str, splits: tuple[float, float, float] | None = None) -> Co
         raise ValueError(f"{name!r} is no file or folder in {os.getcwd()!r}, and as a corpus: {error}") from error
 
 
-def read_folder(path: Path, splits: tuple[float, float, float] | None = None) -> Corpus:
+def read_folder(path: Path, splits: tuple[float, float, float] | None = None, encoding: str = "utf-8") -> Corpus:
     """Reads a folder in one of the layouts, as `read_corpus` does.
 
     Args:
         path: The folder.
         splits: Other shares than the usual ones, for text8 and enwik8 only.
+        encoding: How train.txt and its like are encoded.
     """
     if known := published.recognise(path):
         return load_corpus(known, splits, path)
@@ -95,15 +131,17 @@ def read_folder(path: Path, splits: tuple[float, float, float] | None = None) ->
         )
     if splits is not None:
         raise ValueError(f"splits must be left out for {str(path)!r}, which has its parts in files, but are {splits}.")
-    return Corpus.from_splits(train, validation, test, name=path.resolve().name)
+    return Corpus.from_splits(train, validation, test, name=path.resolve().name, encoding=encoding)
 
 
 def origin(names: Sequence[str], corpus: Corpus) -> str:
     """What a corpus is and where it comes from, to be shown: a folder is said to be recognised."""
     where = ", ".join(map(str, names))
     if len(names) == 1 and not looks_like_a_name(names[0]) and Path(names[0]).is_dir():
+        if not is_corpus_folder(Path(names[0])):
+            return f"{corpus.name}, {len(files_in(Path(names[0]))):,} files in {where}"
         return f"{corpus.name}, recognised in {where}"
-    return str(corpus.name)
+    return str(corpus.name or "texts")
 
 
 def checksum(corpus: Corpus) -> str:
@@ -112,10 +150,6 @@ def checksum(corpus: Corpus) -> str:
     for text in (corpus.train, corpus.validation, corpus.test):
         digest.update(text.encode())
     return digest.hexdigest()
-
-
-def _from_files(names: Sequence[str]) -> Corpus:
-    return Corpus.from_files(names, name=", ".join(Path(name).name for name in names))
 
 
 def _own_parts(folder: Path) -> list[list[Path]]:

@@ -1,5 +1,6 @@
 """From a corpus to a trained model in a folder, in one call that can be broken off and repeated."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -10,7 +11,9 @@ from dataclasses import asdict, dataclass
 from rich.console import Console
 
 from kerasrnn._backend import keras, tf
+from kerasrnn._folder_lock import only_process
 from kerasrnn._text_quality import keeps_text
+from kerasrnn.data import Corpus
 from kerasrnn.training.backup import Backup
 from kerasrnn.training.best_model import BestModel
 from kerasrnn.training.corpus_files import listed, origin, read_corpus
@@ -49,7 +52,7 @@ class Result:
 
 
 def train(
-    corpus: str | Sequence[str],
+    corpus: str | Sequence[str] | Corpus | None,
     folder: str | os.PathLike[str],
     settings: Settings | None = None,
     max_minutes: float | None = None,
@@ -57,6 +60,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     console: Console | None = None,
     command: str | None = None,
+    encoding: str | None = None,
 ) -> Result:
     """Trains a language model, or goes on where the run in the folder was stopped or killed.
 
@@ -64,24 +68,29 @@ def train(
     place in the schedule come from the backup, and windows and dropout of an epoch depend on the seed and the epoch
     alone. Ctrl-C ends it cleanly, with the best weights saved. See `RunFolder` for what the folder holds.
 
+    One process at a time trains in a folder, which others may read meanwhile. Of the workers of one distributed run
+    (`TF_CONFIG`) the chief holds the folder's lock for all. The lock ends with its process, even if that is killed.
+
     Args:
-        corpus: A corpus's name, a folder, or paths of text files: see `read_corpus`.
+        corpus: A corpus's name, a folder, or paths of text files: see `read_corpus`; or a `kerasrnn.data.Corpus`,
+            which is kept in the run's folder. None for that of the run in the folder.
         folder: The run's folder, new or one to go on with.
-        settings: The hyperparameters; the defaults where left out.
+        settings: The hyperparameters; the defaults where left out, or without a corpus the run's own.
         max_minutes: How long to train at most, this time.
         prompt: What the sample after each epoch goes on from; None for no samples.
         callbacks: Further callbacks for `fit`.
         console: Where to show progress; the standard output by default.
         command: The command line to note in the run's config.json.
+        encoding: How text files are encoded, where no byte order mark tells: that of the run in the folder, or UTF-8.
 
     Returns:
         How it ended.
 
     Raises:
         FileExistsError: If the folder holds something else than a run.
-        FileNotFoundError: If a file of the corpus does not exist.
+        FileNotFoundError: If a file of the corpus does not exist, or none is given and there is no run in the folder.
         ValueError: If the corpus is unknown, unreadable or too short, a setting is outside its range, the run in the
-            folder has another configuration, or the loss becomes NaN.
+            folder has another configuration, another process trains in the folder, or the loss becomes NaN.
         MemoryError: If memory does not suffice; it says what to lower.
 
     Example:
@@ -95,9 +104,42 @@ def train(
     (1, None)
     >>> text = result.run.load_model().generate("Ring", max_new_tokens=20)
     """
+    there = RunFolder(folder) if corpus is None or os.path.exists(os.path.join(folder, "config.json")) else None
+    if isinstance(corpus, Corpus):
+        names, texts, encoding = [], corpus, "utf-8"
+    elif corpus is None and there:
+        names, texts, settings = there.corpus_names, there.load_corpus(), settings or there.settings
+        encoding = there.encoding
+    else:
+        names = listed(corpus)
+        texts = there.read_corpus(names, encoding) if there else read_corpus(names, encoding or "utf-8")
+        encoding = encoding or (there.encoding if there else "utf-8")
     settings, console = settings or Settings(), console or Console()
-    names = listed(corpus)
-    texts = read_corpus(names)
+    RunFolder.find(folder, names, texts, settings)  # before a lock is put into a folder that holds something else
+    with only_process(folder, "folder", "trained") if _is_chief() else contextlib.nullcontext():
+        return _train(names, texts, folder, settings, max_minutes, prompt, callbacks, console, command, encoding)
+
+
+def _is_chief() -> bool:
+    """Whether this process answers for the run: the only one, or of several workers the chief."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if not cluster.task_type or cluster.task_type == "chief":
+        return True
+    return cluster.task_type == "worker" and cluster.task_id == 0 and "chief" not in cluster.cluster_spec().jobs
+
+
+def _train(
+    names: list[str],
+    texts: Corpus,
+    folder: str | os.PathLike[str],
+    settings: Settings,
+    max_minutes: float | None,
+    prompt: str | None,
+    callbacks: Sequence[keras.callbacks.Callback],
+    console: Console,
+    command: str | None,
+    encoding: str | None,
+) -> Result:
     earlier = RunFolder.find(folder, names, texts, settings)
     if earlier and earlier.tokenizer_path.exists():
         tokenizer = earlier.load_tokenizer()
@@ -111,7 +153,7 @@ def train(
         validation = validation_windows(validation_ids, settings)
     except ValueError as error:
         raise ValueError(
-            f"corpus {', '.join(names)} with {len(token_ids):,} tokens to train on and {len(validation_ids):,} "
+            f"corpus {', '.join(names) or texts.name} with {len(token_ids):,} tokens to train on and {len(validation_ids):,} "
             f"to validate on is too short: {error}"
         ) from error
     characters_per_token = len(texts.train) / len(token_ids)
@@ -122,7 +164,9 @@ def train(
         model = settings.compiled_model(tokenizer, steps, characters_per_token if is_kept else None)
     interrupt, limit = StopOnInterrupt(console), TimeLimit(math.inf if max_minutes is None else max_minutes)
 
-    run = RunFolder.write(folder, names, texts, settings, model, max_minutes=max_minutes, prompt=prompt, command=command)
+    run = RunFolder.write(
+        folder, names, texts, settings, model, encoding, max_minutes=max_minutes, prompt=prompt, command=command
+    )
     of_settings = settings.callbacks()
     identity = {"tokenizer": hashlib.sha256(json.dumps(tokenizer.specification()).encode()).hexdigest()}
     backup = Backup(run.backup_path, every_seconds=_BACKUP, callbacks=[*of_settings, *callbacks], identity=identity)

@@ -13,7 +13,8 @@ import numpy as np
 
 from kerasrnn import __version__
 from kerasrnn._backend import keras, tf
-from kerasrnn._files import read_json, write_whole
+from kerasrnn._files import read_json, write_json, write_whole
+from kerasrnn._folder_lock import is_empty
 from kerasrnn.data import Corpus
 from kerasrnn.models import LanguageModel
 from kerasrnn.tokenizers import Tokenizer, tokenizer_from_specification
@@ -21,6 +22,7 @@ from kerasrnn.training.corpus_files import checksum, looks_like_a_name, read_cor
 from kerasrnn.training.settings import Settings
 
 VERSION = 1
+_CORPUS, _PARTS = "corpus.json", ("train", "validation", "test")
 _LARGE = ("vocabulary", "model", "aliases")  # of a tokenizer's specification: tokenizer.json has them
 
 
@@ -31,6 +33,7 @@ class RunFolder:
     | --- | --- |
     | config.json | the corpus with its checksum, settings, tokenizer, versions, the command |
     | tokenizer.json | the vocabulary |
+    | corpus.json | the text, where training was given a `Corpus` |
     | model.keras | the best model by validation loss |
     | history.csv, curves.png | the figures of all complete epochs |
     | backup/ | all that training needs to go on, after the last complete epoch or within one |
@@ -42,7 +45,8 @@ class RunFolder:
     Attributes:
         path: The folder.
         tokenizer_path, model_path, backup_path: What it holds.
-        corpus_names: What `read_corpus` takes.
+        corpus_names: What `read_corpus` takes; nothing where training was given a `Corpus`.
+        encoding: How the corpus's files are encoded; None in a run of old, which kept "\\r\\n" as it is.
         checksum: The corpus's SHA-256.
         parameters: How many the model has; None if the run does not say.
         settings: The run's `Settings`.
@@ -67,6 +71,7 @@ class RunFolder:
             if config["version"] != VERSION:
                 raise ValueError(f"expected version {VERSION}, found {config['version']!r}")
             self.corpus_names: list[str] = config["corpus"]["names"]
+            self.encoding: str | None = config["corpus"].get("encoding")
             self.checksum: str = config["corpus"]["sha256"]
             self.settings = Settings(**config["settings"])
             self._parts: list[int] | None = config["corpus"].get("parts")
@@ -100,7 +105,7 @@ class RunFolder:
             run = cls(path)
             run._check(names, corpus, settings)
             return run
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        if path.exists() and not (path.is_dir() and is_empty(path)):
             raise FileExistsError(f"{str(path)!r} must be a new folder or a run's, but holds something else. Name another.")
         return None
 
@@ -112,6 +117,7 @@ class RunFolder:
         corpus: Corpus,
         settings: Settings,
         model: LanguageModel,
+        encoding: str | None = "utf-8",
         **session: Any,
     ) -> "RunFolder":
         """Writes config.json and tokenizer.json, into a folder that `find` has seen.
@@ -122,6 +128,7 @@ class RunFolder:
             corpus: The corpus.
             settings: The settings.
             model: The model with its tokenizer.
+            encoding: How the corpus's files are encoded.
             **session: What else to note in config.json; it may differ from time to time.
         """
         specification = model.tokenizer.specification()
@@ -134,6 +141,7 @@ class RunFolder:
                 "characters": sum(map(len, parts)),
                 "parts": [*map(len, parts)],
                 "sha256": checksum(corpus),
+                **({} if encoding is None else {"encoding": encoding}),
             },
             "settings": asdict(settings),
             "tokenizer": {
@@ -152,13 +160,15 @@ class RunFolder:
         }
         write_whole(Path(path) / "config.json", lambda file: file.write_text(json.dumps(config, indent=1), encoding="utf-8"))
         run = cls(path)
+        if not names:
+            write_json(run.path / _CORPUS, {"name": corpus.name, **dict(zip(_PARTS, parts))})
         model.tokenizer.save(run.tokenizer_path)
         return run
 
     def _check(self, names: Sequence[str], corpus: Corpus, settings: Settings) -> None:
         differences = settings.differences(self.settings)
         if self._differs(corpus):
-            differences.insert(0, f"corpus: {', '.join(names)}, was {', '.join(self.corpus_names)} or its text has changed")
+            differences.insert(0, f"corpus: {_shown(names)}, was {_shown(self.corpus_names)} or its text has changed")
         if differences:
             raise ValueError(
                 f"{str(self.path)!r} holds a run with another configuration, which cannot go on with this one "
@@ -209,6 +219,10 @@ class RunFolder:
         model.compile()
         return model
 
+    def read_corpus(self, names: Sequence[str], encoding: str | None = None) -> Corpus:
+        """Reads a corpus as the run's own was read, unless another encoding is given."""
+        return read_corpus(names, encoding or self.encoding or "utf-8", keep_line_ends=self.encoding is None)
+
     def load_corpus(self) -> Corpus:
         """Reads the run's corpus again.
 
@@ -216,11 +230,18 @@ class RunFolder:
             FileNotFoundError: If a file is no longer there.
             ValueError: If its text has changed.
         """
-        corpus = read_corpus(self.corpus_names)
+        if self.corpus_names:
+            corpus = self.read_corpus(self.corpus_names)
+        else:
+            corpus = Corpus(**read_json(self.path / _CORPUS))
         if self._differs(corpus):
             raise ValueError(
-                f"The corpus of {str(self.path)!r}, {', '.join(self.corpus_names)}, is not the text that the run was "
+                f"The corpus of {str(self.path)!r}, {_shown(self.corpus_names)}, is not the text that the run was "
                 f"trained on, or its parts are others: its SHA-256 is {checksum(corpus)}, and was {self.checksum}. "
                 "Bring that text back."
             )
         return corpus
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names) or "a Corpus"

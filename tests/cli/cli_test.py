@@ -232,7 +232,7 @@ def test_ctrl_c_leaves_a_model_and_the_same_command_goes_on(corpus, tmp_path):
         ("train LATIN --out NEW", "0xE9 at offset 3"),
         ("train --out NEW", "a corpus must be named, but none is"),
         ("train CORPUS --corpus CORPUS --out NEW", "must be named once"),
-        ("train OTHER --out NEW", "must be a folder that holds ptb.train.txt"),
+        ("train OTHER --out NEW", "is empty. Leave it out"),
         ("train CORPUS --out NEW --tokenizer words", "--tokenizer"),
         ("train CORPUS --out NEW --tokenizer byte --lowercase", "lowercase must be left out with the tokenizer 'byte'"),
         ("train CORPUS --out NEW --config WRONG", "has the key 'unit', which is no setting. Near it: units"),

@@ -81,9 +81,9 @@ def test_as_many_processes_as_are_worth_it(folder, monkeypatch):
 
 
 BAD = [
-    (["nowhere.txt"], "nowhere.txt', in .* does not exist"),
-    (["odyssey"], "'odyssey' is no file or folder in .*, and as a corpus: name must be one of 'moby_dick'"),
-    (["EMPTY"], "must be a file, or a folder with text files, but is an empty folder"),
+    (["nowhere.txt"], "received 'nowhere.txt', and there is no such file"),
+    (["odyssey"], "received 'odyssey', and there is no such file"),
+    (["EMPTY"], "or any text files, but holds nothing"),
     (["FILE", "--tokenizer", "morse"], "--tokenizer must be one of byte, char, .*word, or a .json file, but is 'morse'"),
     (["FILE", "--tokenizer", "SPEC"], "must be a file that a tokenizer's save\\(\\) wrote"),
     (["FILE", "--option", "lowercase"], "--option must be NAME=VALUE, but is 'lowercase'"),

@@ -152,7 +152,7 @@ def test_another_preparation_in_the_folder(tmp_path):
 
 def test_one_at_a_time(tmp_path):
     (tmp_path / "out").mkdir()
-    with shard_writer._alone(tmp_path / "out"), pytest.raises(ValueError, match="is being prepared right now"):
+    with shard_writer.only_process(tmp_path / "out", "out", "prepared"), pytest.raises(ValueError, match="is being prepared by process"):
         prepared(tmp_path, CharTokenizer())
     assert TokenShards(prepared(tmp_path, CharTokenizer())).num_tokens
 

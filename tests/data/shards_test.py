@@ -185,3 +185,11 @@ def test_another_tokenizer_and_windows_that_are_too_long(tmp_path):
         TokenShards(tmp_path, "dev")
     with pytest.raises(ValueError, match="start and stop must be places"):
         shards.token_ids(5, 101)
+
+
+def test_windows_line_ends_are_never_cut():
+    from kerasrnn.data.shard_sources import _last_cut, _next_cut
+
+    content = "\r\n好\r\n".encode()
+    assert [_last_cut(content[:size]) for size in (2, 3, 6, 7)] == [2, 2, 5, 5]
+    assert _next_cut(content) == 2
