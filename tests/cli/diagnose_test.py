@@ -43,7 +43,7 @@ def test_windows_of_another_length(run):
 
 @pytest.mark.parametrize(
     ("where", "arguments", "words"),
-    [("tmp_path", "", ["kerasrnn train", "config.json"]),
+    [("tmp_path", "", ["RUN: expected a folder that kerasrnn train wrote"]),
      ("run", "--num-steps 100000", ["too few", "--num-steps"]),
      ("run", "--num-steps 1", ["--num-steps"]),
      ("run", "--out flow.xyz", ["--out", "png"])],

@@ -40,7 +40,7 @@ def test_search(run, model):
 @pytest.mark.parametrize(
     ("where", "arguments", "words"),
     [("run", "--length-penalty 0.5", ["--length-penalty", "--num-beams"]),
-     ("tmp_path", "--num-beams 2", ["--num-beams", "a run's folder"]),
+     ("tmp_path", "--num-beams 2", ["RUN: expected a folder", "Name the folder"]),
      ("run", "--num-beams 2 --num-samples 3", ["num_samples", "at most"]),
      ("run", "--num-beams 2 --temperature 0.5", ["temperature", "nothing beside sampler=BeamSearch"]),
      ("run", "--num-samples 0", ["--num-samples"])],
