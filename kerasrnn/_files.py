@@ -23,6 +23,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+VERSIONS = 2**63  # TensorFlow Serving takes larger numbers for none
 _ABANDONED = 3600  # seconds without a change after which nobody is writing a file any more
 
 
@@ -97,6 +98,13 @@ def read_json(path: str | os.PathLike[str]) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply to be read") from error
+
+
+def versions_in(folder: Path) -> list[Path]:
+    """The versions in a folder that TensorFlow Serving reads, the oldest first: numbers of 64 bits; all else is somebody's own."""
+    paths = [path for path in folder.glob("[0-9]*") if path.name.isascii() and path.name.isdecimal()]
+    # Python refuses to read a number of thousands of digits.
+    return sorted((path for path in paths if len(path.name) < 20 and int(path.name) < VERSIONS), key=lambda path: int(path.name))
 
 
 def read_csv(path: str | os.PathLike[str]) -> list[dict[str, str]]:

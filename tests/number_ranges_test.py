@@ -7,6 +7,7 @@ import onnxruntime
 import pytest
 import tensorflow as tf
 from onnx import numpy_helper
+from uneven_models import uneven_model
 
 import kerasrnn
 from kerasrnn._portable.arguments import COUNT, GENERATE_INPUTS, SETTINGS
@@ -42,12 +43,7 @@ EXTREMES = [
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    tokenizer = kerasrnn.tokenizers.CharTokenizer()
-    tokenizer.adapt("the cat sat on the mat.")
-    found = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer)
-    found.output_layer.bias.assign(np.random.default_rng(0).normal(0, 3, found.vocabulary_size))
-    return found
+    return uneven_model(3)
 
 
 @pytest.fixture(scope="module")

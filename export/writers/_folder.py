@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerasrnn._files import VERSIONS, versions_in
 from kerasrnn.export._manifest import is_artefact
 
 try:
@@ -25,7 +26,6 @@ except ImportError:  # Windows, where folders have no locks: what a killed write
 
 _NO_REPLACE, _EXCHANGE = (4, 2) if sys.platform == "darwin" else (1, 2)
 _AT_FDCWD = -100
-_VERSIONS = 2**63  # TensorFlow Serving takes larger numbers for none
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EXDEV)
 
 
@@ -83,26 +83,20 @@ def next_version(path: Path, keep: int | None = None) -> Iterator[Version]:
         _to_disk(folder)
         with _lock(path):
             while version.path is None:
-                number = max(_numbers(path), default=0) + 1
-                if number == _VERSIONS:
-                    raise ValueError(f"{path}: expected versions below {_VERSIONS - 1}, after which there is a next one; received "
+                number = max((int(one.name) for one in versions_in(path)), default=0) + 1
+                if number == VERSIONS:
+                    raise ValueError(f"{path}: expected versions below {VERSIONS - 1}, after which there is a next one; received "
                                      f"{number - 1}. Rename it, or give another folder for versions.")  # fmt: skip
                 free = path / str(number)
                 version.path = free if _rename_to_free(folder, free) else None
         _flush(path)
     if keep is not None:
-        ours = [path / str(number) for number in sorted(_numbers(path)) if is_artefact(path / str(number))]
+        ours = [one for one in versions_in(path) if is_artefact(one)]
         for old in ours[:-keep]:
             doomed = _hidden(path, "version")
             with contextlib.suppress(FileNotFoundError):  # another writer was first
                 old.rename(doomed)
                 shutil.rmtree(doomed)
-
-
-def _numbers(path: Path) -> list[int]:
-    """The versions that TensorFlow Serving reads: numbers of 64 bits; any other folder is somebody's own."""
-    names = [child.name for child in path.iterdir() if child.name.isascii() and child.name.isdecimal() and len(child.name) < 20]
-    return [int(name) for name in names if int(name) < _VERSIONS]
 
 
 def _check_replaceable(target: Path) -> None:

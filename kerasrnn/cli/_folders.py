@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from kerasrnn._files import versions_in
+
 # The corpora that have names: those of kerasrnn.data, which imports TensorFlow.
 CORPORA = ("moby_dick", "time_machine", "tiny_shakespeare", "ptb", "wikitext2", "text8", "enwik8")
 
@@ -63,10 +65,7 @@ def require_file(path: Path | None, what: str) -> None:
 
 
 def _artefact_in(folder: Path) -> Path | None:
-    # Serving's versions are numbers of 64 bits; Python refuses to read one of thousands of digits.
-    names = (path for path in folder.glob("[0-9]*") if path.name.isdecimal() and len(path.name) < 20)
-    versions = sorted((path for path in names if int(path.name) < 2**63), key=lambda path: int(path.name))
-    candidates = (folder, folder / "onnx", *versions[-1:])
+    candidates = (folder, folder / "onnx", *versions_in(folder)[-1:])
     return next((candidate for candidate in candidates if (candidate / "manifest.json").is_file()), None)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,8 +50,7 @@ def prepare(
     """Write a corpus of any size as shards of token ids, which training reads straight from disk.
 
     Files are packed by gzip or not, and those in another encoding than UTF-8 are read into memory. They are read in the
-    order given; a folder that is laid out as no known
-    corpus may hold any text files, which are read by name. The vocabulary is that of the part to train on. After an
+    order given; a folder that is laid out as no known corpus may hold any text files, which are read by name. The vocabulary is that of the part to train on. After an
     interruption the same command goes on: finished shards are verified and kept. Read them with kerasrnn.data.TokenShards.
 
     Example:  kerasrnn prepare texts/ --out shards --tokenizer word --option min_frequency=5
@@ -108,7 +106,7 @@ def prepare(
 
 def _source(names: list[str], splits: tuple[float, float, float] | None, encoding: str | None) -> "list[Path] | Corpus":
     from kerasrnn.data import Corpus
-    from kerasrnn.training.corpus_files import files_in, is_corpus_folder, looks_like_a_name, read_folder, read_name
+    from kerasrnn.training.corpus_files import files_in, is_corpus_folder, looks_like_a_name, read_folder, read_name, with_unix_line_ends
 
     if len(names) == 1 and looks_like_a_name(names[0]):
         return read_name(names[0], splits)
@@ -119,8 +117,7 @@ def _source(names: list[str], splits: tuple[float, float, float] | None, encodin
         return files
     given = {} if splits is None else {"splits": splits}
     corpus = Corpus.from_files(files, name=", ".join(names), encoding=encoding or "utf-8", **given)
-    parts = {part: getattr(corpus, part).replace("\r\n", "\n") for part in ("train", "validation", "test")}
-    return replace(corpus, **parts)
+    return with_unix_line_ends(corpus)
 
 
 def _tokenizer(name: str, options: list[str], corpus_name: str | None) -> "Tokenizer":

@@ -119,6 +119,23 @@ class Passes:
         return planned
 
 
+def partition(length: int, num_steps: int, shortest: int, num_rows: int, shuffle: bool) -> tuple[int, int]:
+    """How many windows that follow one another a text gives in each pass, and from how many offsets on.
+
+    They are as many as there is room for from any offset below `num_steps`. The offsets are all from which they fit: with
+    fewer the end of the text would never be read.
+
+    Args:
+        length: Tokens in the text.
+        num_steps: Tokens in a window.
+        shortest: The least length that gives a batch.
+        num_rows: Of how many windows those that are read are a multiple: the rows of streams, else 1.
+        shuffle: Whether offsets are drawn, or all passes begin at 0.
+    """
+    num_windows = (length - (min(num_steps, length - shortest + 1) if shuffle else 1)) // num_steps
+    return num_windows, length - num_windows // num_rows * num_rows * num_steps if shuffle else 1
+
+
 def random_offset(key: tf.Tensor, num_offsets: int, stride: int) -> tf.Tensor:
     """Where the first of windows that are `stride` apart begins: int64 of shape (), in [0, num_offsets).
 

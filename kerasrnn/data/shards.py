@@ -5,7 +5,7 @@ from typing import Unpack
 import numpy as np
 
 from kerasrnn._backend import tf
-from kerasrnn.data.passes import Passes, PassOptions, integer
+from kerasrnn.data.passes import Passes, PassOptions, integer, partition
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.data.shard_manifest import PARTS, check_shard, read_manifest
 from kerasrnn.data.shard_windows import Cut, Part, Partition, read_tokens
@@ -207,12 +207,11 @@ class TokenShards:
                 f"{'batch' if full_batch else 'window'} and a last target, but {self._name} has {self.num_tokens:,}. "
                 f"Prepare a longer corpus, or pass a smaller num_steps{' or batch_size' * full_batch}."
             )
-        # As `language_model_dataset` does.
-        num_windows = (self.num_tokens - (min(num_steps, self.num_tokens - shortest + 1) if shuffle else 1)) // num_steps
-        num_read = num_windows // (batch_size * num_shards) * batch_size * num_shards if contiguous else num_windows
-        partition = Partition(num_windows, num_steps, self.num_tokens - num_read * num_steps if shuffle else 1)
+        num_rows = batch_size * num_shards if contiguous else 1
+        num_windows, num_offsets = partition(self.num_tokens, num_steps, shortest, num_rows, shuffle)
         part = self._part.reversed() if right_to_left else self._part
-        return Cut(part, partition, batch_size, contiguous, full_batch, num_shards)
+        windows = Partition(num_windows, num_steps, num_offsets)
+        return Cut(part, windows, batch_size, contiguous, full_batch, num_shards)
 
     def __repr__(self) -> str:
         number = self.num_shards

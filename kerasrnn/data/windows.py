@@ -1,5 +1,5 @@
 from kerasrnn._backend import tf
-from kerasrnn.data.passes import integer, random_offset
+from kerasrnn.data.passes import integer, partition, random_offset
 from kerasrnn.data.prefetched import prefetched
 from kerasrnn.tokenizers import Tokenizer
 from kerasrnn.tokenizers.token_ids import TextOrTokenIds, as_token_ids
@@ -75,11 +75,8 @@ def language_model_dataset(
             f"text must have at least {shortest} tokens, for {needs} of num_steps={num_steps} and a last target, "
             f"but has {length}. Pass a longer text, or a smaller num_steps{' or batch_size' * full_batch}."
         )
-    # As many windows in each pass as there is room for from any offset below num_steps.
-    num_windows = (length - (min(num_steps, length - shortest + 1) if shuffle else 1)) // num_steps
+    num_windows, num_offsets = partition(length, num_steps, shortest, batch_size if contiguous else 1, shuffle)
     num_batches = num_windows // batch_size if full_batch else -(-num_windows // batch_size)
-    # All offsets from which they fit: with fewer the end of the text would never be read.
-    num_offsets = length - (num_batches * batch_size if contiguous else num_windows) * num_steps if shuffle else 1
 
     def windows_from(offset: tf.Tensor, order: tf.Tensor) -> tf.data.Dataset:
         starts = offset + order * num_steps

@@ -219,7 +219,8 @@ class Forecaster(MultiStep, Distributed):
         ):
             raise ValueError(
                 f"inputs: expected windows of shape (batch, {self.lags or 'time'}, {features}), for {self.channels} "
-                f"channels and {self.covariates} covariates; received {tuple(inputs.shape)}. Cut them with forecast_dataset."
+                f"channels and {self.covariates} covariates; received {tuple(inputs.shape)}. Cut them with forecast_dataset, "
+                "and make the model for as many channels and covariates as the series has."
             )
         if self.patch > 1 and inputs.shape[1] is not None and inputs.shape[1] % self.patch:
             raise ValueError(

@@ -44,8 +44,11 @@ def read_corpus(names: str | Sequence[str], encoding: str = "utf-8", *, keep_lin
     """
     check_encoding(encoding)
     corpus = _read(listed(names), encoding)
-    if keep_line_ends:
-        return corpus
+    return corpus if keep_line_ends else with_unix_line_ends(corpus)
+
+
+def with_unix_line_ends(corpus: Corpus) -> Corpus:
+    """The corpus with "\\n" for each "\\r\\n"."""
     parts = {part: getattr(corpus, part).replace("\r\n", "\n") for part in ("train", "validation", "test")}
     return dataclasses.replace(corpus, **parts)
 

@@ -53,7 +53,7 @@ def test_from_files(tmp_path):
     [
         (b"caf\xe9!", "byte 0xE9 at offset 3.*iconv"),
         (b"\xef\xbb\xbfcaf\xe9!", "byte 0xE9 at offset 6"),
-        ("UTF-16".encode("utf-16"), "byte 0xFF at offset 0"),
+        ("naïve".encode("utf-16-le"), "byte 0xEF at offset 4"),
         (b"", "is empty"),
     ],
 )

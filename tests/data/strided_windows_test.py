@@ -37,9 +37,9 @@ def test_windows_are_a_stride_apart_and_leave_out_the_ends_alone(size, shuffle, 
         np.testing.assert_array_equal(targets, token_ids + 1)
     starts = np.sort(np.concatenate([token_ids[:, 0] for token_ids, _ in cut]))
     np.testing.assert_array_equal(np.diff(starts), stride)
-    assert starts[0] == 0 if not shuffle else starts[0] < stride
     left_out = length - 1 - num_steps - starts[-1]
-    assert 0 <= left_out < (2 * stride if shuffle else stride)
+    assert starts[0] == 0 or shuffle
+    assert left_out >= 0 and starts[0] + left_out < (2 * stride - 1 if shuffle else stride)
 
 
 @given(sizes.filter(lambda size: size[1] <= size[0]), st.booleans(), st.booleans())
@@ -103,8 +103,10 @@ def test_as_many_batches_as_language_model_dataset():
 def test_all_offsets_occur_and_orders_are_unbiased():
     cut = batches(strided_windows(range(21), None, 100, 4, seed=0, epochs=600))
     starts = np.array([token_ids[:, 0] for token_ids, _ in cut])
-    offsets = np.bincount(starts.min(axis=1), minlength=4)
-    places = np.array([np.bincount(place, minlength=4) for place in (starts // 4).T])
+    offsets = starts.min(axis=1)
+    places = np.array([np.bincount(place, minlength=4) for place in ((starts - offsets[:, None]) // 4).T])
+    assert {*offsets} == {0, 1, 2, 3, 4}  # 0 and 4 share what the others have alone
+    offsets = np.bincount(offsets % 4, minlength=4)
     # Six standard deviations of a binomial count.
     assert np.all(abs(offsets - 150) < 6 * np.sqrt(600 * 1 / 4 * 3 / 4))
     assert np.all(abs(places - 150) < 6 * np.sqrt(600 * 1 / 4 * 3 / 4))

@@ -1,9 +1,9 @@
 """Samplers with their own `__call__`, wherever a sampler is taken."""
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from uneven_models import uneven_model
 
 import kerasrnn
 from kerasrnn.samplers import Sampler, TopK
@@ -41,12 +41,7 @@ class Always(Sampler):
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    tokenizer = kerasrnn.tokenizers.CharTokenizer()
-    tokenizer.adapt("the cat sat on the mat.")
-    found = kerasrnn.models.LanguageModel(kerasrnn.cells.GRUCell(8), tokenizer)
-    found.output_layer.bias.assign(np.random.default_rng(0).normal(0, 2, found.vocabulary_size))
-    return found
+    return uneven_model(2)
 
 
 def test_it_is_called_for_every_token_with_seed_step_and_what_was_seen(model):

@@ -249,8 +249,8 @@ def test_a_number_taken_meanwhile_stays(tmp_path):
 
 def test_an_empty_folder_of_the_number_stays(tmp_path, monkeypatch):
     (tmp_path / "1").mkdir()
-    numbers = iter([[], [1]])  # as if it came between looking and renaming
-    monkeypatch.setattr(_folder, "_numbers", lambda path: next(numbers))
+    versions = iter([[], [tmp_path / "1"]])  # as if it came between looking and renaming
+    monkeypatch.setattr(_folder, "versions_in", lambda path: next(versions))
     assert export_version(tmp_path, "x") == tmp_path / "2" and names(tmp_path / "1") == []
 
 
